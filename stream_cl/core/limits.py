@@ -1,0 +1,62 @@
+"""Every fixed bound of the system, with its unit, and the relations between them.
+
+What a user may set is in `config.py`; what stands here protects the process and the
+topics from any input. The relations are checked when the module is imported.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Records
+RECORD_BYTES: Final = 1_000_000
+"""Largest value, in bytes, that is taken from or written to a topic (Kafka's default)."""
+ID_BYTES: Final = 256
+LABEL_BYTES: Final = 256
+ANNOTATOR_BYTES: Final = 256
+FEATURES_PER_EVENT: Final = 10_000
+"""Features by name, or numbers in `vector`."""
+FEATURE_NAME_BYTES: Final = 256
+FEATURE_TEXT_BYTES: Final = 100_000
+JSON_DEPTH: Final = 32
+REASON_CHARS: Final = 300
+HEADERS_PER_RECORD: Final = 64
+TIME_MIN_MS: Final = -62_135_596_800_000
+"""0001-01-01T00:00:00Z: the earliest time that RFC 3339 can write."""
+TIME_MAX_MS: Final = 253_402_300_799_999
+"""9999-12-31T23:59:59.999Z: the latest."""
+
+# Outputs
+PROBABILITIES_TOP: Final = 10
+"""Classes listed in a prediction, most probable first kept."""
+
+# A step
+STEP_EVENTS_MAX: Final = 100_000
+"""Most records a step may be configured to take."""
+BATCH_BYTES: Final = 16_000_000
+"""Most bytes of values that the embedded log puts into one row."""
+
+# State
+CLASSES_MAX: Final = 10_000
+WIDTH_MAX: Final = 65_536
+"""Widest encoded event, in numbers."""
+OUTBOX_RECORDS: Final = 200_000
+"""What learning wants to say; larger than any step can make it say."""
+PENDING_MAX: Final = 10_000_000
+DEDUPE_WINDOW_MAX: Final = 10_000_000
+CHECKPOINTS_KEPT: Final = 2
+
+# Numbers
+STANDARD_SCORE_MAX: Final = 8.0
+"""Standardised features are clipped to ± this many standard deviations."""
+FEATURE_ABS_MAX: Final = 1e150
+"""Larger magnitudes would overflow a running variance; they are refused."""
+
+assert ID_BYTES < RECORD_BYTES
+assert LABEL_BYTES < RECORD_BYTES
+assert FEATURE_TEXT_BYTES < RECORD_BYTES
+assert RECORD_BYTES <= BATCH_BYTES
+assert PROBABILITIES_TOP <= CLASSES_MAX
+assert STEP_EVENTS_MAX * 2 <= OUTBOX_RECORDS
+assert CHECKPOINTS_KEPT >= 2, "while one is written the one before must still be there"
+assert FEATURE_ABS_MAX**2 < 1.7e308
