@@ -78,7 +78,7 @@ class Chunk:
         return len(self.offsets)
 
     def part(self, start: int, stop: int) -> Chunk:
-        """The records at positions start … stop − 1 of this chunk."""
+        """The records at positions `start` up to, not including, `stop` of this chunk."""
         return Chunk(
             self.topic,
             self.partition,
@@ -120,7 +120,7 @@ class Slice(NamedTuple):
     partition: int
     start: int
     stop: int
-    count: int
+    records: int
     digest: str
 
 
