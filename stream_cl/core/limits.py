@@ -30,6 +30,10 @@ TIME_MAX_MS: Final = 253_402_300_799_999
 PROBABILITIES_TOP: Final = 10
 """Classes listed in a prediction, most probable first kept."""
 
+# Topics
+PARTITIONS_MAX: Final = 1024
+"""Most partitions that a config may ask for in one topic."""
+
 # A step
 STEP_EVENTS_MAX: Final = 100_000
 """Most records a step may be configured to take."""
@@ -44,6 +48,10 @@ OUTBOX_RECORDS: Final = 200_000
 """What learning wants to say; larger than any step can make it say."""
 PENDING_MAX: Final = 10_000_000
 DEDUPE_WINDOW_MAX: Final = 10_000_000
+CAPACITY_MAX: Final = 10_000_000
+"""Entries of any other store that a config may ask for."""
+STORE_BYTES_MAX: Final = 64 * 2**30
+"""Largest store of encoded events, or table of weights, that a config may ask for."""
 CHECKPOINTS_KEPT: Final = 2
 
 # Numbers

@@ -17,7 +17,7 @@ from stream_cl.core.records import (
     Probabilities,
     TopicPartition,
 )
-from stream_cl.core.snapshot import Stateful
+from stream_cl.core.snapshot import Snapshot, Stateful
 
 
 class Learner(Stateful, Protocol):
@@ -45,6 +45,10 @@ class Learner(Stateful, Protocol):
         Raises:
             LearnerFailed: the parameters are no longer finite.
         """
+        ...
+
+    def fingerprint(self) -> Snapshot:
+        """What a digest of the state is taken of: small, and differs when the state does."""
         ...
 
 

@@ -34,6 +34,8 @@ DEAD_LETTER_CODES: Final = {
     "bad_label": "`label` is missing, too long, or not a string, number or boolean",
     "bad_annotator": "`annotator` is too long or not a string",
     "bad_revision": "`revision` is not a whole number from 0",
+    "bad_cost": "`cost` is not a number from 0",
+    "bad_request": "`request` is empty, too long or not a string",
     "bad_cloudevent": "a CloudEvent without a required attribute, or with data that is no event",
     "duplicate_id": "an event inside the window has this id and other content",
     "unknown_id": "a label whose event never came while it was kept",
@@ -123,6 +125,10 @@ class Slice(NamedTuple):
     records: int
     digest: str
 
+    @property
+    def at(self) -> TopicPartition:
+        return TopicPartition(self.topic, self.partition)
+
 
 class Source(NamedTuple):
     """Where a record came from."""
@@ -166,15 +172,16 @@ class Events:
 
     Exactly one of `features[i]` and `vectors[i]` is not None. `rows[i]` says where in the
     step's raw records event i stands. `numbers[i]` are the values in the order of
-    `features[i]` when all of them are numbers or booleans, else None. `content[i]` is a
-    checksum of the bytes, to tell a repeated event from another with the same id.
+    `features[i]` as packed float64 when all of them are numbers or booleans, else None;
+    those of `vectors[i]` where there is one. `content[i]` is a checksum of the bytes, in 64
+    bits, to tell a repeated event from another with the same id.
     """
 
     rows: list[int] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
     times_ms: list[int] = field(default_factory=list)
     features: list[Features | None] = field(default_factory=list)
-    numbers: list[Any] = field(default_factory=list)  # array('d') | None
+    numbers: list[bytes | None] = field(default_factory=list)
     vectors: list[list[float] | None] = field(default_factory=list)
     labels: list[str | None] = field(default_factory=list)
     content: list[int] = field(default_factory=list)

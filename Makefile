@@ -1,0 +1,62 @@
+# Every target makes .venv if it is missing or older than the lock file: with uv where it is
+# on the PATH, else with venv and pip. Then nothing is installed and a target starts at once.
+#
+#   make test ARGS="tests/config -x"     further arguments of the program that a target runs
+#   make install PYTHON=python3.12       another Python, from 3.11 to 3.13
+
+ARGS ?=
+PYTHON ?= python3
+# Which tests `make test` takes; empty takes all.
+MARK ?= not slow
+
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+UV := $(shell command -v uv 2>/dev/null)
+# uv finds a Python that fits by itself, unless one was asked for.
+UV_PYTHON_OPTION := $(if $(filter command environment,$(firstword $(origin PYTHON))),--python $(PYTHON))
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-slow lint format bench clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) ## Make .venv with everything that is needed
+
+demo: $(INSTALLED) ## Watch a real stream being learned, killed and recovered
+	@$(BIN)/stream-cl demo $(ARGS)
+
+test: $(INSTALLED) ## Run the quick tests
+	@$(BIN)/pytest -m "$(MARK)" $(ARGS)
+
+test-slow: $(INSTALLED) ## Run the tests that take minutes
+	@$(BIN)/pytest -m slow $(ARGS)
+
+lint: $(INSTALLED) ## Check style and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(INSTALLED) ## Format the code and repair what can be repaired
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+
+bench: $(INSTALLED) ## Measure speed and accuracy
+	@$(BIN)/python -m load_tests.bench $(ARGS)
+
+clean: ## Remove .venv and everything that was built
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find stream_cl tests load_tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(INSTALLED): pyproject.toml uv.lock
+ifneq ($(UV),)
+	@echo "installing into .venv with uv" >&2
+	@$(UV) sync --frozen --quiet $(UV_PYTHON_OPTION)
+else
+	@echo "installing into .venv with pip; this takes minutes" >&2
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	@$(BIN)/python .ci/constraints.py uv.lock > .venv/constraints.txt
+	@$(BIN)/python -m pip install --quiet --constraint .venv/constraints.txt --group dev --editable .
+endif
+	@touch $@

@@ -1,0 +1,157 @@
+"""`stream-cl evaluate`: a recorded stream through the pipeline's own steps, judged by the truth."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from stream_cl.cli.common import Sets, emit, progress, read_config
+from stream_cl.core.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stream_cl.config import Config
+    from stream_cl.pipeline.offline import Outcome, Row
+
+
+def command(
+    config: Annotated[
+        Path | None, typer.Argument(metavar="[CONFIG]", help="A YAML file; defaults without it.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="FILE", help="CSV with a column `label`.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Events at most.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, metavar="N", help="Runs, with seeds 0 … N−1.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    sets: Sets = None,
+) -> None:
+    """Predict, ask and learn over a recorded stream, without a log; answers come from the file.
+
+    With several seeds the figures are means over them, and the intervals are 95 % t intervals
+    of the mean; with one they are those of a single run.
+    """
+    import orjson
+
+    from stream_cl.cli.run import fix_hash_seed
+
+    if data is None:
+        raise UserError("--data: name a CSV file with a column `label`")
+    loaded = read_config(config, sets)
+    fix_hash_seed(loaded)
+    rows = recorded(data, limit)
+    with progress("events", len(rows) * seeds) as advance:
+        found = evaluate(loaded, rows, seeds, lambda done: advance(done))
+    if as_json:
+        emit(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
+        return
+    for name, value in found.items():
+        if name != "seeds":
+            emit(f"{name:24} {_shown(value)}")
+
+
+def recorded(path: Path, limit: int | None = None) -> list[Row]:
+    """The rows of a CSV file with their true labels.
+
+    Raises:
+        UserError: the file cannot be read or has no column `label`.
+    """
+    from stream_cl.cli.rows import read_rows
+    from stream_cl.decode.fields import label_text
+    from stream_cl.pipeline.offline import Row
+
+    rows = islice(read_rows(path, need_label=True), limit)
+    return [Row(row.features, label_text(row.label)) for row in rows]
+
+
+def evaluate(
+    config: Config,
+    rows: list[Row],
+    seeds: int = 1,
+    progressed: Callable[[int], None] = lambda _: None,
+) -> dict[str, Any]:
+    """What `evaluate` prints, for seeds 0 … N−1 (the config's own seed if there is one only)."""
+    runs = []
+    for seed in range(seeds):
+        seeded = config.model_copy(update={"seed": seed}) if seeds > 1 else config
+        before = seed * len(rows)
+        runs.append(figures(*run_once(seeded, rows, lambda n, at=before: progressed(at + n))))
+    return {**_summary(runs), "seeds": runs}
+
+
+def run_once(
+    config: Config, rows: list[Row], progressed: Callable[[int], None] = lambda _: None
+) -> tuple[Outcome, Any]:
+    """One run: its outcome, and the figures the pipeline itself has at the end."""
+    from stream_cl import build
+    from stream_cl.core.clock import SystemClock
+    from stream_cl.core.topics import NAMES, Topics
+    from stream_cl.pipeline.offline import Offline, replay
+
+    named = Topics(config.topics.prefix)
+    partitions = {named.named(name): 1 for name in NAMES}
+    state = build.fresh_state(config)
+    offline = Offline(state, build.plan(config, named, partitions, lambda topic, key: 0))
+    step, delay = config.step.max_events, config.labels.delay
+    outcome = replay(offline, rows, step, delay, SystemClock(), progressed)
+    return outcome, state.accuracy.figures(state.events)
+
+
+def figures(outcome: Outcome, live: Any) -> dict[str, Any]:
+    """The figures of one run."""
+    from stream_cl.evaluation.agreement import accuracy, cohens_kappa, no_change_accuracy
+    from stream_cl.evaluation.intervals import wilson
+
+    truth, predicted = outcome.truth, outcome.predicted
+    right = accuracy(truth, predicted)
+    naive, unbiased = wilson(right * len(truth), len(truth)), live["unbiased"]
+    return {
+        "events": len(truth),
+        "labels_asked": outcome.labels,
+        "accuracy": right,
+        "accuracy_ci": [naive.low, naive.high] if naive else None,
+        "accuracy_unbiased": unbiased.value if unbiased else None,
+        "accuracy_unbiased_ci": [unbiased.low, unbiased.high] if unbiased else None,
+        "kappa": cohens_kappa(truth, predicted),
+        "baseline_no_change": no_change_accuracy(truth),
+        "events_per_second": len(truth) / outcome.seconds if outcome.seconds else None,
+    }
+
+
+def _summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    if len(runs) == 1:
+        return dict(runs[0])
+    summary: dict[str, Any] = {}
+    for name, first in runs[0].items():
+        values = [run[name] for run in runs]
+        if name.endswith("_ci"):
+            centre = name.removesuffix("_ci")
+            summary[name] = _mean_interval([run[centre] for run in runs])
+        elif first is None or None in values:
+            summary[name] = None
+        else:
+            mean = sum(values) / len(values)
+            summary[name] = round(mean) if isinstance(first, int) else mean
+    return summary
+
+
+def _mean_interval(values: list[float | None]) -> list[float] | None:
+    """95 % t interval of the mean (Student 1908)."""
+    import numpy as np
+    from scipy.stats import t
+
+    known = np.array([value for value in values if value is not None])
+    if len(known) < 2:
+        return None
+    half = float(t.ppf(0.975, len(known) - 1) * known.std(ddof=1) / np.sqrt(len(known)))
+    return [float(known.mean()) - half, float(known.mean()) + half]
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return f"{value[0]:.4f} to {value[1]:.4f}"
+    return f"{value:,.4f}" if isinstance(value, float) and value < 100 else f"{value:,.0f}"

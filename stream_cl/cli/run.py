@@ -1,0 +1,95 @@
+"""`stream-cl run`: the pipeline itself."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stream_cl.cli.common import ConfigPath, Sets, read_config, stop_asked
+from stream_cl.core.errors import UserError
+
+if TYPE_CHECKING:
+    from stream_cl.config import Config
+
+
+class Role(StrEnum):
+    """Which half of the pipeline this process is."""
+
+    ALL = "all"
+    SCORER = "scorer"
+    TRAINER = "trainer"
+
+
+def command(
+    config: ConfigPath,
+    role: Annotated[
+        Role, typer.Option(help="Which half of the pipeline; only `all` is there yet.")
+    ] = Role.ALL,
+    until_idle: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="SECONDS", help="Leave when nothing came for this long."),
+    ] = None,
+    new_state: Annotated[
+        bool, typer.Option("--new-state", help="Give up what was learned, keep the positions.")
+    ] = False,
+    sets: Sets = None,
+) -> None:
+    """Read events, publish predictions and label requests, learn from the answers."""
+    if role is not Role.ALL:
+        raise UserError(
+            f"--role {role.value}: this version runs everything in one process; use all"
+        )
+    loaded = read_config(config, sets)
+    fix_hash_seed(loaded)
+    run(loaded, until_idle, new_state)
+
+
+def run(config: Config, until_idle_s: float | None, new_state: bool = False) -> None:
+    """Run until a signal comes or the input is idle; then checkpoint and leave."""
+    from stream_cl import build
+    from stream_cl.core.clock import SystemClock
+    from stream_cl.observe.logs import configure, logger
+    from stream_cl.pipeline.loop import run_steps
+
+    configure(config.log.level, config.log.format)
+    clock = SystemClock()
+    log = build.open_transport(config, clock)
+    pipeline = build.pipeline(config, log, clock)
+    say = logger(log=str(config.log_file))
+    with stop_asked() as stop:
+        say.info("starting")
+        found = pipeline.start(new_state=new_state)
+        say = say.bind(incarnation=found.incarnation)
+        for corrupt in found.corrupt_checkpoints:
+            say.warning("checkpoint skipped", why=corrupt)
+        if found.numeric_differences:
+            say.warning("replay differs in numbers", steps=found.numeric_differences)
+        say.info(
+            "running",
+            step=pipeline.state.step,
+            checkpoint=found.checkpoint_step,
+            replayed=found.replayed,
+            lag=pipeline.lag(),
+        )
+        try:
+            run_steps(pipeline, clock, stop, config.step.poll_ms / 1000, until_idle_s)
+            pipeline.close()
+        finally:
+            log.close()
+    say.info("stopped", step=pipeline.state.step, **pipeline.state.counts)
+
+
+def fix_hash_seed(config: Config) -> None:
+    """Start this process again with a fixed PYTHONHASHSEED where the learner depends on it.
+
+    River's trees iterate over sets; without this two runs of one seed differ.
+    """
+    if config.learner.kind != "river" or not sys.flags.hash_randomization:
+        return
+    environment = {**os.environ, "PYTHONHASHSEED": "0"}
+    program = [sys.executable, "-m", "stream_cl.cli.main", *sys.argv[1:]]
+    os.execve(sys.executable, program, environment)  # noqa: S606  our own command again

@@ -1,0 +1,151 @@
+"""The whole config, and the only reader of the environment.
+
+The sections are in `config_sections.py`, the rules between them in `config_rules.py`; how
+a file becomes a `Config` is in `config_file.py`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, get_args
+
+from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, model_validator
+from pydantic_core import PydanticCustomError
+
+from stream_cl import config_sections as sections
+from stream_cl.config_rules import broken_relations, check_transport, sqlite_path
+from stream_cl.config_sections import Section
+
+ENVIRONMENT_PREFIX: Final = "STREAM_CL__"
+
+
+def environment() -> Mapping[str, str]:
+    """The environment of this process."""
+    return os.environ
+
+
+class Config(Section):
+    """Everything that a run depends on."""
+
+    transport: Annotated[str, AfterValidator(check_transport)] = Field(
+        "sqlite:///stream_cl.db",
+        description="The log: sqlite:///FILE relative to the folder of this file, or "
+        "sqlite:////absolute/FILE.",
+    )
+    client: Literal["kafka-python", "librdkafka"] = Field(
+        "kafka-python", description="Kafka client; used with kafka:// only."
+    )
+    seed: int = Field(
+        0, ge=0, le=2**63 - 1, description="Every draw follows from it: same seed, same run."
+    )
+    start: Literal["earliest", "latest"] = Field(
+        "earliest", description="Where to begin in a topic that was never read."
+    )
+    topics: sections.Topics = sections.Topics()
+    step: sections.Step = sections.Step()
+    encoder: sections.AnyEncoder = Field(sections.HashingEncoder(), discriminator="kind")
+    learner: sections.AnyLearner = Field(sections.SoftmaxLearner(), discriminator="kind")
+    memory: sections.AnyMemory = sections.NoMemory()
+    query: sections.AnyQuery = Field(sections.UncertaintyQuery(), discriminator="kind")
+    budget: sections.AnyBudget = sections.FractionBudget()
+    labels: sections.Labels = sections.Labels()
+    dedupe: sections.Dedupe = sections.Dedupe()
+    requests: sections.Requests = sections.Requests()
+    evaluation: sections.Evaluation = sections.Evaluation()
+    checkpoint: sections.Checkpoint = sections.Checkpoint()
+    http: sections.Http = sections.Http()
+    log: sections.Log = sections.Log()
+
+    _folder: Path = PrivateAttr(default_factory=Path)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_kinds(cls, data: Any) -> Any:
+        # `query: {measure: entropy}` means the default kind, and an empty section its defaults.
+        if not isinstance(data, Mapping):
+            return data
+        full: dict[Any, Any] = {}
+        for name, value in data.items():
+            field = cls.model_fields.get(name) if isinstance(name, str) else None
+            section = isinstance(field.default, Section) if field else False
+            given = {} if section and value is None else value
+            if section and isinstance(given, Mapping) and "kind" not in given:
+                kind = getattr(field.default, "kind", None) if field else None
+                given = {"kind": kind, **given} if kind else given
+            full[name] = given
+        return full
+
+    @model_validator(mode="after")
+    def _relations(self) -> Config:
+        broken = broken_relations(self)
+        if broken:
+            raise PydanticCustomError("relations", "{broken}", {"broken": broken})
+        return self
+
+    def beside(self, folder: Path) -> Config:
+        """The same config, whose relative paths start at `folder`."""
+        placed = self.model_copy()
+        placed._folder = folder
+        return placed
+
+    @property
+    def log_file(self) -> Path:
+        """Path of the SQLite log."""
+        return self._folder / sqlite_path(self.transport)
+
+    @property
+    def checkpoint_folder(self) -> Path:
+        """Path of the folder of checkpoints."""
+        return self._folder / self.checkpoint.path
+
+
+def kinds(section: str) -> dict[str, type[Section]]:
+    """kind → model of a section that comes in kinds; empty for any other section."""
+    field = Config.model_fields.get(section)
+    members = (get_args(field.annotation) or (field.annotation,)) if field else ()
+    models = [m for m in members if isinstance(m, type) and issubclass(m, Section)]
+    return {m.model_fields["kind"].default: m for m in models if "kind" in m.model_fields}
+
+
+NOT_STATE: Final = (
+    "transport",
+    "client",
+    "topics.retention_hours",
+    "step.poll_ms",
+    "labels.delay",
+    "checkpoint",
+    "http",
+    "log",
+)
+"""Keys that may change between two runs over the same state."""
+
+
+def public(config: Config) -> dict[str, Any]:
+    """The config as plain data (JSON types), every secret masked."""
+    plain: dict[str, Any] = masked(config.model_dump())
+    return plain
+
+
+def state_keys(config: Config) -> dict[str, Any]:
+    """The part of `public(config)` that the state depends on."""
+    kept = public(config)
+    for key in NOT_STATE:
+        section, _, name = key.partition(".")
+        if name:
+            del kept[section][name]
+        else:
+            del kept[section]
+    return kept
+
+
+def masked(value: Any) -> Any:
+    """A dumped model as JSON types, with stars for every secret."""
+    if isinstance(value, SecretStr):
+        return "**********"
+    if isinstance(value, Mapping):
+        return {key: masked(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [masked(item) for item in value]
+    return value

@@ -1,0 +1,148 @@
+"""What pydantic found, in our words: what is wrong, and what would be right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any, Final, NamedTuple
+
+from pydantic import BaseModel
+
+from stream_cl.config import Config, kinds
+from stream_cl.config_yaml import KeyPath
+
+_SHOWN_CHARS: Final = 60
+
+
+class Place(NamedTuple):
+    """Where an error lies: the keys as the user writes them, and the model that owns the last."""
+
+    path: KeyPath
+    owner: type[BaseModel] | None
+
+
+def locate(loc: Iterable[str | int]) -> Place:
+    """The place of a pydantic location, which names the kind of a section as well as its keys."""
+    path: list[str | int] = []
+    owner: type[BaseModel] | None = None
+    members: Mapping[str, type[BaseModel]] = {}
+    for part in loc:
+        if len(path) == 1 and len(members) > 1 and owner is Config and part in members:
+            owner = members[str(part)]  # the kind: chosen by the user, but no key of theirs
+        elif part != "[key]":
+            if not path:
+                owner, members = Config, kinds(str(part))
+            elif len(path) == 1 and owner is Config:
+                default = Config.model_fields[str(path[0])].default
+                owner = type(default) if isinstance(default, BaseModel) else None
+            path.append(part)
+    return Place(tuple(path), owner)
+
+
+def schema_of(place: Place) -> dict[str, Any]:
+    """JSON Schema of what may stand at a place; empty where nothing is known of it."""
+    depth = 1 if place.owner is Config else 2
+    if place.owner is None or len(place.path) < depth:
+        return {}
+    properties = place.owner.model_json_schema()["properties"]
+    schema: dict[str, Any] = properties.get(str(place.path[depth - 1]), {})
+    for _ in place.path[depth:]:
+        schema = schema.get("items", {})
+    return schema
+
+
+def expected(schema: Mapping[str, Any]) -> str:
+    """What a value may be, for a person: `a whole number from 1 to 100`."""
+    if "anyOf" in schema:
+        return " or ".join(expected(one) for one in schema["anyOf"])
+    if "const" in schema:
+        return str(schema["const"])
+    if "enum" in schema:
+        return f"one of {', '.join(map(str, schema['enum']))}"
+    kind = schema.get("type")
+    if kind in ("integer", "number"):
+        return ("a whole number" if kind == "integer" else "a number") + _range(schema)
+    if kind == "string":
+        return "text" + _length(schema.get("minLength"), schema.get("maxLength"), "characters")
+    if kind == "array":
+        return "a list" + _length(schema.get("minItems"), schema.get("maxItems"), "names")
+    return {"null": "null", "boolean": "true or false"}.get(str(kind), "a mapping of keys")
+
+
+def _length(least: int | None, most: int | None, unit: str) -> str:
+    return f" of {least or 0} to {most} {unit}" if most is not None else ""
+
+
+def _range(schema: Mapping[str, Any]) -> str:
+    low, high = schema.get("minimum"), schema.get("maximum")
+    above, below = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
+    if low is not None and low == high:
+        return f", {_plain(low)}"
+    if low is not None and high is not None:
+        return f" from {_plain(low)} to {_plain(high)}"
+    bounds = (("at least", low), ("above", above), ("at most", high), ("below", below))
+    parts = [f"{word} {_plain(bound)}" for word, bound in bounds if bound is not None]
+    return " " + " and ".join(parts) if parts else ""
+
+
+def _plain(bound: float) -> str:
+    return str(int(bound)) if bound == int(bound) else f"{bound:g}"
+
+
+def message(error: Mapping[str, Any], place: Place, written: str | None) -> str:
+    """One mistake: what is wrong and what would be right.
+
+    Args:
+        error: one of pydantic's errors.
+        place: where it lies.
+        written: the value as it was written, when it was one word.
+    """
+    kind, value = error["type"], error["input"]
+    name = str(place.path[-1]) if place.path else ""
+    schema = schema_of(place)
+    if kind == "wrong":
+        return str(error["msg"])
+    if kind == "extra_forbidden":
+        known = list(place.owner.model_fields) if place.owner else []
+        return f"no such key{_suggestion(name, known)}"
+    if kind == "missing":
+        return f"is missing; give {expected(schema)}"
+    if kind == "union_tag_invalid":
+        tag, known = value["kind"], list(kinds(name))
+        return f"{shown(tag, None, schema)} is not among them{_suggestion(str(tag), known)}"
+    if kind == "literal_error" and isinstance(value, str):
+        known = schema.get("enum") or [schema["const"]]
+        return f"{shown(value, None, schema)} is not among them{_suggestion(value, known)}"
+    if kind == "string_pattern_mismatch":
+        about = schema["description"].rstrip(".")
+        return f"{shown(value, None, schema)} is not of the right form; {about}"
+    is_section = any(key in schema for key in ("$ref", "oneOf"))
+    right = "a mapping of keys" if is_section or not schema else expected(schema)
+    if kind.endswith("_type") or kind == "literal_error":
+        is_word = written and value is not None and not isinstance(value, str | dict | list)
+        quotes = f', in quotes to mean "{written}"' if is_word and "text" in right else ""
+        return f"{shown(value, written, schema)} is {_kind(value)}; give {right}{quotes}"
+    return f"{shown(value, written, schema)} is out of bounds; give {right}"
+
+
+def shown(value: Any, written: str | None, schema: Mapping[str, Any]) -> str:
+    """A value as it may be printed: short, and never a secret."""
+    if schema.get("format") == "password":
+        return "the secret"
+    text = repr(value) if isinstance(value, str) or written is None else written
+    text = "null" if value is None else text
+    return text if len(text) <= _SHOWN_CHARS else f"{text[: _SHOWN_CHARS - 3]}..."
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, bool):
+        return "a boolean (true or false) in YAML"
+    names = {int: "a whole number", float: "a number", str: "text", dict: "a mapping"}
+    return names.get(type(value), "no value" if value is None else "a list")
+
+
+def _suggestion(word: str, known: list[str]) -> str:
+    close = get_close_matches(word, known, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean {close[0]}?"
+    return f"; there {'is' if len(known) == 1 else 'are'} {', '.join(known)}"

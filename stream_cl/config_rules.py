@@ -1,0 +1,131 @@
+"""What one config value may be beyond its type, and how values must fit together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic_core import PydanticCustomError
+
+from stream_cl.core import limits
+
+if TYPE_CHECKING:
+    from stream_cl.config import Config
+
+SQLITE: Final = "sqlite:///"
+KAFKA: Final = "kafka://"
+WEIGHT_BYTES: Final = 8
+ENCODED_BYTES: Final = 4
+
+Relation = tuple[tuple[str, ...], str]
+"""The keys that do not fit together, the one to change first, and what would be right."""
+
+
+def wrong(text: str) -> PydanticCustomError:
+    """An error whose message is `text` as it stands."""
+    # As a context value, so that braces in it are not taken for places to fill in.
+    return PydanticCustomError("wrong", "{text}", {"text": text})
+
+
+def sqlite_path(address: str) -> str:
+    """The file that a `sqlite:///` address names; relative unless it begins with a slash."""
+    return address.removeprefix(SQLITE)
+
+
+def check_transport(address: str) -> str:
+    """A transport's address, as it is.
+
+    Raises:
+        PydanticCustomError: it is no address, or one of a log that is not there yet.
+    """
+    if address.startswith(KAFKA):
+        raise wrong("kafka:// is not there yet; give sqlite:///FILE")
+    path = sqlite_path(address)
+    if not address.startswith(SQLITE) or not path or path.endswith("/") or "\0" in path:
+        raise wrong(f"{address!r} is no log; give sqlite:///FILE or sqlite:////absolute/FILE")
+    if path == ":memory:":
+        raise wrong("a log in memory is seen by one process only; give sqlite:///FILE")
+    return address
+
+
+def check_path(path: str) -> str:
+    """A path, as it is."""
+    if not path or "\0" in path:
+        raise wrong(f"{path!r} is no path; give a folder")
+    return path
+
+
+def as_tuple(value: Any) -> Any:
+    """YAML's lists as tuples, which stay frozen; anything else as it is."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+def check_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Feature names: none empty, none too long, none twice."""
+    seen: set[str] = set()
+    for name in names:
+        if not name or len(name.encode()) > limits.FEATURE_NAME_BYTES:
+            raise wrong(f"{name!r} is no name; give 1 to {limits.FEATURE_NAME_BYTES} bytes")
+        if name in seen:
+            raise wrong(f"{name!r} stands there twice; name each feature once")
+        seen.add(name)
+    return names
+
+
+def as_feature_choice(value: Any) -> Any:
+    """`all`, or a list of feature names as a tuple."""
+    if value == "all":
+        return value
+    if not isinstance(value, list | tuple):
+        raise wrong(f"{value!r} is neither; give all, or a list of feature names")
+    for name in value:
+        if not isinstance(name, str):
+            raise wrong(f"{name!r} is not text; put feature names in quotes")
+    if len(value) > limits.FEATURES_PER_EVENT:
+        raise wrong(f"{len(value)} names; give at most {limits.FEATURES_PER_EVENT}")
+    return check_names(tuple(value))
+
+
+def encoded_width(config: Config) -> int:
+    """Numbers per encoded event."""
+    encoder = config.encoder
+    return len(encoder.columns) if encoder.kind == "columns" else encoder.width
+
+
+def broken_relations(config: Config) -> list[Relation]:
+    """Every pair of values that cannot stand together."""
+    width = encoded_width(config)
+    size = "encoder.columns" if config.encoder.kind == "columns" else "encoder.width"
+    learner, labels, budget = config.learner, config.labels, config.budget
+    broken: list[Relation] = []
+    if budget.held_out > budget.floor:
+        broken.append(
+            (
+                ("budget.held_out", "budget.floor"),
+                f"{budget.held_out} is more than budget.floor ({budget.floor}) can give;"
+                f" give at most {budget.floor}",
+            )
+        )
+    if config.client != "kafka-python" and not config.transport.startswith(KAFKA):
+        broken.append(
+            (
+                ("client", "transport"),
+                f"{config.client} is a client of kafka://, and the log is {config.transport};"
+                " leave `client` out",
+            )
+        )
+    stores = (
+        ("learner.max_classes", learner.max_classes, WEIGHT_BYTES),
+        ("labels.pending_capacity", labels.pending_capacity, ENCODED_BYTES),
+        ("labels.held_out_capacity", labels.held_out_capacity, ENCODED_BYTES),
+    )
+    for key, entries, number_bytes in stores:
+        most = limits.STORE_BYTES_MAX // (width * number_bytes)
+        if entries > most:
+            broken.append(
+                (
+                    (key, size),
+                    f"{entries} entries of {width} numbers ({size}) are more than"
+                    f" {limits.STORE_BYTES_MAX >> 30} GiB; give at most {most}",
+                )
+            )
+    return broken

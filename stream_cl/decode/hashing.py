@@ -1,0 +1,266 @@
+"""Features of any kind into a fixed width: the encoder for streams whose schema is not known.
+
+| value | key | encoded as |
+|---|---|---|
+| number or boolean of feature f | `f` | standardised |
+| number i of a vector | `[i]` | standardised |
+| text of at most `text_words` words | `f=text` | 1 |
+| longer text | `f~word` for each distinct word, lower case | 1/√(distinct words) |
+| null or absent | none | 0, for a number its mean |
+
+Keys get slots by `vocabulary.Vocabulary`. In a shared slot a key adds up with others, by its
+sign: a number v as ± sign(v)·log1p|v|, a word or category as ± its value.
+"""
+
+from __future__ import annotations
+
+import re
+from math import sqrt
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from stream_cl.core.limits import WIDTH_MAX
+from stream_cl.core.records import Events, Features
+from stream_cl.core.snapshot import Snapshot
+from stream_cl.decode.encoder import Encoded, Refusal, row_blank, same_names
+from stream_cl.decode.standardise import (
+    ADD,
+    ADD_LOG,
+    SCALE,
+    SUBTRACT_LOG,
+    join_moments,
+    no_moments,
+    put_entries,
+    put_rows,
+    split_moments,
+)
+from stream_cl.decode.texts import pack_texts, unpack_texts
+from stream_cl.decode.vocabulary import Vocabulary, escape
+
+_WORD: Final = re.compile(r"\w+")
+_LAYOUTS_KEPT: Final = 64
+_PREFIXES_KEPT: Final = 4096
+
+
+class _Layout(NamedTuple):
+    """Where the numbers of one schema go. `columns` are those that go anywhere."""
+
+    columns: npt.NDArray[np.int64]
+    slots: npt.NDArray[np.int64]
+    modes: npt.NDArray[np.int8]
+    overflow_keys: int
+
+
+class _Update(NamedTuple):
+    added: dict[str, int]
+    touched: npt.NDArray[np.int64]
+    moments: npt.NDArray[np.float64]
+    overflow_keys: int
+
+
+class _Entries:
+    """The non-missing values of a step's events, one after another."""
+
+    def __init__(self) -> None:
+        self.starts = [0]
+        self.values: list[float] = []
+        self.slots: list[int] = []
+        self.modes: list[int] = []
+        self.overflow_keys = 0
+
+
+class HashingEncoder:
+    """Numbers, booleans, categories, texts and vectors, known beforehand or not.
+
+    Takes every event. A feature may appear, vanish, be null or change its type at any time.
+
+    Counter: `overflow_keys`, the values whose key had no slot of its own.
+    Memory: 24 bytes per slot, and 250 bytes per key of the vocabulary. Cost: 0.4 µs per
+    event of ten numbers with the same names, 0.5 µs per feature otherwise.
+
+    Args:
+        width: numbers per encoded event, at most `limits.WIDTH_MAX`.
+        overflow: how many of these are shared by the keys that come last; 0 … width.
+        text_words: a text of more words than this is read word by word.
+    """
+
+    def __init__(self, width: int, overflow: int, text_words: int = 3) -> None:
+        if not 0 < width <= WIDTH_MAX or not 0 <= overflow <= width:
+            raise ValueError(f"need 0 < width ≤ {WIDTH_MAX} and 0 ≤ overflow ≤ width")
+        self._width = width
+        self._text_words = text_words
+        self._vocabulary = Vocabulary(width - overflow, overflow)
+        self._moments = no_moments(width)
+        self._overflow_keys = 0
+        # Both only spare work: a place never changes, and an escaped name is its function.
+        self._layouts: dict[tuple[str, ...] | int, _Layout] = {}
+        self._prefixes: dict[str, str] = {}
+
+    @property
+    def width(self) -> int:
+        return self._width
+
+    @property
+    def counters(self) -> dict[str, int]:
+        return {"overflow_keys": self._overflow_keys}
+
+    @property
+    def keys(self) -> list[str]:
+        """The key of each slot that one key has for itself, slot 0 first."""
+        return self._vocabulary.keys()
+
+    def refused(self, events: Events) -> list[Refusal]:
+        """None ever."""
+        return []
+
+    def encode(self, events: Events) -> Encoded:
+        schema = same_names(events) or _same_length(events)
+        if schema:
+            return self._encode_alike(events, schema)
+        return self._encode_any(events)
+
+    def commit(self, encoded: Encoded) -> None:
+        update: _Update = encoded.update
+        self._vocabulary.add(update.added)
+        self._moments[:, update.touched] = update.moments
+        self._overflow_keys = update.overflow_keys
+
+    def snapshot(self) -> Snapshot:
+        return {
+            "keys": pack_texts(self.keys),
+            "moments": split_moments(self._moments, len(self._vocabulary)),
+            "counters": self.counters,
+        }
+
+    def restore(self, snapshot: Snapshot) -> None:
+        self._vocabulary.restore(unpack_texts(snapshot["keys"]))
+        self._moments = join_moments(snapshot["moments"], self._width)
+        self._overflow_keys = snapshot["counters"]["overflow_keys"]
+        self._layouts.clear()
+
+    def fingerprint(self) -> Snapshot:
+        """As `snapshot`, with the vocabulary's incremental digest for its keys."""
+        return {
+            "keys": self._vocabulary.digest(),
+            "moments": split_moments(self._moments, len(self._vocabulary)),
+            "counters": self.counters,
+        }
+
+    def _encode_alike(self, events: Events, schema: tuple[str, ...] | int) -> Encoded:
+        """Events that all have the same numbers: one array in, one out."""
+        n = len(events)
+        added: dict[str, int] = {}
+        layout = self._layout(schema, added)
+        flat = np.frombuffer(b"".join(events.numbers), np.float64)  # type: ignore[arg-type]
+        values = flat.reshape(n, -1)
+        if len(layout.columns) < values.shape[1]:
+            values = np.ascontiguousarray(values[:, layout.columns])
+        x = row_blank(n, self._width)
+        moments = self._moments[:, layout.slots]
+        put_rows(values, layout.slots, layout.modes, moments, x)
+        own = layout.modes == SCALE
+        overflow_keys = self._overflow_keys + layout.overflow_keys * n
+        return Encoded(x, [], _Update(added, layout.slots[own], moments[:, own], overflow_keys))
+
+    def _encode_any(self, events: Events) -> Encoded:
+        """Events of any kinds, one by one."""
+        entries, added = _Entries(), dict[str, int]()
+        for features, packed, vector in zip(
+            events.features, events.numbers, events.vectors, strict=True
+        ):
+            if packed is not None:
+                schema = tuple(features) if features is not None else len(vector or ())
+                layout = self._layout(schema, added)
+                entries.values.extend(np.frombuffer(packed)[layout.columns].tolist())
+                entries.slots.extend(layout.slots.tolist())
+                entries.modes.extend(layout.modes.tolist())
+                entries.overflow_keys += layout.overflow_keys
+            elif features is not None:
+                self._enter(features, entries, added)
+            entries.starts.append(len(entries.values))
+        x = row_blank(len(events), self._width)
+        slots = np.array(entries.slots, dtype=np.int64)
+        modes = np.array(entries.modes, dtype=np.int8)
+        touched, places = np.unique(slots, return_inverse=True)
+        moments = self._moments[:, touched]
+        starts, values = np.array(entries.starts), np.array(entries.values, dtype=np.float64)
+        put_entries(starts, values, slots, modes, places, moments, x)
+        overflow_keys = self._overflow_keys + entries.overflow_keys
+        return Encoded(x, [], _Update(added, touched, moments, overflow_keys))
+
+    def _layout(self, schema: tuple[str, ...] | int, added: dict[str, int]) -> _Layout:
+        """Where the numbers of a schema go: names, or the length of a vector."""
+        layout = self._layouts.get(schema)
+        if layout is not None:
+            return layout
+        before = len(added)
+        keys = (
+            map(escape, schema) if isinstance(schema, tuple) else map("[{}]".format, range(schema))
+        )
+        places = [self._vocabulary.place(key, added) for key in keys]
+        columns = [column for column, place in enumerate(places) if place is not None]
+        kept = [place for place in places if place is not None]
+        modes = [SCALE if not sign else ADD_LOG if sign > 0 else SUBTRACT_LOG for _, sign in kept]
+        layout = _Layout(
+            np.array(columns, dtype=np.int64),
+            np.array([slot for slot, _ in kept], dtype=np.int64),
+            np.array(modes, dtype=np.int8),
+            len(places) - modes.count(SCALE),
+        )
+        # What rests on keys that are not committed may never be true.
+        if not before and not added:
+            if len(self._layouts) >= _LAYOUTS_KEPT:
+                self._layouts.clear()
+            self._layouts[schema] = layout
+        return layout
+
+    def _enter(self, features: Features, entries: _Entries, added: dict[str, int]) -> None:
+        """Enter the features of one event, in their order."""
+        for name, value in features.items():
+            if value is None:
+                continue
+            prefix = self._prefixes.get(name)
+            if prefix is None:
+                prefix = self._remember(name)
+            if type(value) is not str:
+                self._enter_one(prefix, value, SCALE, entries, added)
+            elif len(value) < 2 * self._text_words or len(value.split()) <= self._text_words:
+                self._enter_one(f"{prefix}={value}", 1.0, ADD, entries, added)
+            else:
+                words = dict.fromkeys(_WORD.findall(value.lower()))
+                part = 1.0 / sqrt(len(words)) if words else 0.0
+                for word in words:
+                    self._enter_one(f"{prefix}~{word}", part, ADD, entries, added)
+
+    def _enter_one(
+        self, key: str, value: float, mode: int, entries: _Entries, added: dict[str, int]
+    ) -> None:
+        place = self._vocabulary.place(key, added)
+        if place is None or place.sign:
+            entries.overflow_keys += 1
+        if place is None:
+            return
+        slot, sign = place
+        if sign and mode == SCALE:
+            mode = ADD_LOG if sign > 0 else SUBTRACT_LOG
+        elif sign < 0:
+            value = -value
+        entries.slots.append(slot)
+        entries.values.append(value)
+        entries.modes.append(mode)
+
+    def _remember(self, name: str) -> str:
+        if len(self._prefixes) >= _PREFIXES_KEPT:
+            self._prefixes.clear()
+        prefix = self._prefixes[name] = escape(name)
+        return prefix
+
+
+def _same_length(events: Events) -> int:
+    """The length of all events' vectors where all have one of the same length, else 0."""
+    if None in events.vectors or not events.vectors:
+        return 0
+    lengths = set(map(len, events.vectors))  # type: ignore[arg-type]
+    return lengths.pop() if len(lengths) == 1 else 0

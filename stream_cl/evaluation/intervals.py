@@ -1,0 +1,85 @@
+"""Accuracy with a 95 % interval: of all events, and of all events from the asked ones.
+
+Naive: Wilson 1927, *Probable inference, the law of succession*, for m labels of which c
+were right.
+
+Unbiased: the Hájek estimator (Hájek 1971) over the asked and answered events, with weight
+w = 1 / propensity, and pseudo-observations after Agresti and Coull 1998, because the delta
+method and the bootstrap cover too little at the small weighted samples that asking leaves:
+
+    mean      μ = (Σ w·l + 2a) / (Σ w + 4a),    a = Σ w²(1 − p) / Σ w
+    variance  V = (Σ w²(1 − p)(l − μ)² + 2a²(1 − μ)² + 2a²μ²) / (Σ w + 4a)²
+
+with l = 1 where the prediction was right. Each of the four pseudo-labels (two right, two
+wrong) weighs as much as a typical observation does; the interval is μ ± z·√V.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Z95: Final = 1.959963984540054
+
+
+class Estimate(NamedTuple):
+    """A fraction and its 95 % interval, all in [0, 1]."""
+
+    value: float
+    low: float
+    high: float
+
+
+def wilson(right: float, total: float) -> Estimate | None:
+    """The naive interval; None when there is nothing to count."""
+    if total <= 0:
+        return None
+    z2 = Z95 * Z95
+    mean = right / total
+    centre = (mean + z2 / (2 * total)) / (1 + z2 / total)
+    half = Z95 * math.sqrt(mean * (1 - mean) / total + z2 / (4 * total * total)) / (1 + z2 / total)
+    return Estimate(mean, max(0.0, centre - half), min(1.0, centre + half))
+
+
+class WeightedSums:
+    """The sums that the unbiased estimate needs; they add up over any parts of a stream."""
+
+    __slots__ = ("sums",)
+
+    def __init__(self) -> None:
+        # Σw, Σw·l, Σw²(1 − p), Σw²(1 − p)·l, labels, labels that were right
+        self.sums = np.zeros(6)
+
+    def add(self, right: npt.NDArray[np.bool_], propensity: npt.NDArray[np.float64]) -> None:
+        """Add answered events: whether each prediction was right, its propensity > 0."""
+        weight = 1.0 / propensity
+        spread = weight * weight * (1.0 - propensity)
+        l_ = right.astype(np.float64)
+        self.sums += (
+            weight.sum(),
+            (weight * l_).sum(),
+            spread.sum(),
+            (spread * l_).sum(),
+            len(l_),
+            l_.sum(),
+        )
+
+    def naive(self) -> Estimate | None:
+        """Accuracy on the asked events, as if they had been drawn uniformly."""
+        return wilson(float(self.sums[5]), float(self.sums[4]))
+
+    def unbiased(self) -> Estimate | None:
+        """Accuracy on all events that could have been asked; None without a label."""
+        weight, weighted_right, spread, spread_right, _, _ = (float(s) for s in self.sums)
+        if weight <= 0:
+            return None
+        a = spread / weight
+        total = weight + 4 * a
+        mean = (weighted_right + 2 * a) / total
+        squares = spread_right * (1 - mean) ** 2 + (spread - spread_right) * mean**2
+        pseudo = 2 * a * a * ((1 - mean) ** 2 + mean**2)
+        half = Z95 * math.sqrt(squares + pseudo) / total
+        return Estimate(weighted_right / weight, max(0.0, mean - half), min(1.0, mean + half))

@@ -1,0 +1,155 @@
+"""Features that wait for their label.
+
+A bounded store, oldest first. An entry leaves when it is answered, when it expires, or,
+where labels come for every event, when newer ones need its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from stream_cl.core.records import FloatMatrix
+from stream_cl.core.snapshot import Snapshot
+
+_ENTRY: Final = np.dtype(
+    [
+        ("event", "<i8"),  # number of the event since the start
+        ("since_ms", "<i8"),  # logical time of the step that put it here
+        ("content", "<u8"),  # checksum of the event's bytes
+        ("word", "<u8"),  # identity hash of the id
+        ("predicted", "<i4"),  # class, -1 when none was known
+        ("confidence", "<f8"),  # probability of the predicted class
+        ("propensity", "<f8"),
+        ("asked", "?"),
+        ("held_out", "?"),
+    ]
+)
+
+
+@dataclass(slots=True)
+class Waiting:
+    """Columns of n events that enter the store, or one that leaves it (n = 1)."""
+
+    ids: Sequence[str]
+    x: FloatMatrix
+    entry: npt.NDArray[np.void]
+
+    @staticmethod
+    def entries(n: int) -> npt.NDArray[np.void]:
+        """A zeroed structured array of n entries, to be filled column by column."""
+        return np.zeros(n, dtype=_ENTRY)
+
+
+class Pending:
+    """Bounded store: id → features and what was decided about the event.
+
+    Args:
+        capacity: entries.
+        width: of an encoded event.
+        ttl_ms: an entry expires this long after it was put in, in logical time.
+
+    Memory: capacity × (4 · width + 57 bytes) in arrays, about 250 bytes more per entry for
+    the index. Adding and taking cost O(1) each and O(width) to copy.
+    """
+
+    def __init__(self, capacity: int, width: int, ttl_ms: int) -> None:
+        assert capacity > 0
+        assert ttl_ms > 0
+        self.capacity = capacity
+        self.ttl_ms = ttl_ms
+        self._x = np.zeros((capacity, width), dtype=np.float32)
+        self._entry = Waiting.entries(capacity)
+        self._slot: dict[str, int] = {}  # insertion order is expiry order
+        self._contents: dict[str, int] = {}
+        self._free = list(range(capacity - 1, -1, -1))
+        self._digest = 0
+
+    def __len__(self) -> int:
+        return len(self._slot)
+
+    def __contains__(self, id_: object) -> bool:
+        return id_ in self._slot
+
+    @property
+    def contents(self) -> Mapping[str, int]:
+        """id → checksum of the event's bytes, of all that wait. Not to be changed."""
+        return self._contents
+
+    @property
+    def room(self) -> int:
+        return self.capacity - len(self._slot)
+
+    def add(self, waiting: Waiting) -> None:
+        """Put events in; there must be room, and none of the ids may be here."""
+        n = len(waiting.ids)
+        assert n <= self.room, "the budget asked for more than the pending store holds"
+        slots = [self._free.pop() for _ in range(n)]
+        self._slot.update(zip(waiting.ids, slots, strict=True))
+        self._contents.update(zip(waiting.ids, waiting.entry["content"].tolist(), strict=True))
+        assert len(self._slot) + len(self._free) == self.capacity, "an id was pending already"
+        self._x[slots] = waiting.x
+        self._entry[slots] = waiting.entry
+        self._mix(waiting.entry["word"], 1)
+
+    def take(self, id_: str) -> Waiting | None:
+        """Remove and return one event; None when it is not here."""
+        slot = self._slot.pop(id_, None)
+        if slot is None:
+            return None
+        rows = slice(slot, slot + 1)
+        taken = Waiting([id_], self._x[rows].copy(), self._entry[rows].copy())
+        self._free.append(slot)
+        del self._contents[id_]
+        self._mix(taken.entry["word"], -1)
+        return taken
+
+    def evict(self, count: int) -> list[Waiting]:
+        """Remove and return the `count` oldest."""
+        return [self._take_oldest() for _ in range(min(count, len(self._slot)))]
+
+    def expire(self, time_ms: int) -> list[Waiting]:
+        """Remove and return what expires at `time_ms` or before, oldest first."""
+        expired = []
+        while self._slot and self.next_expiry_ms() <= time_ms:
+            expired.append(self._take_oldest())
+        return expired
+
+    def next_expiry_ms(self) -> int:
+        """When the oldest entry expires; only to be asked while there is one."""
+        slot = next(iter(self._slot.values()))
+        return int(self._entry["since_ms"][slot]) + self.ttl_ms
+
+    def _take_oldest(self) -> Waiting:
+        taken = self.take(next(iter(self._slot)))
+        assert taken is not None
+        return taken
+
+    def _mix(self, words: npt.NDArray[np.uint64], sign: int) -> None:
+        total = int(words.sum(dtype=np.uint64)) if len(words) else 0
+        self._digest = (self._digest + sign * total) % (1 << 64)
+
+    def fingerprint(self) -> Snapshot:
+        """Count and incremental digest of the ids: what every state digest covers."""
+        return {"entries": len(self), "digest": self._digest}
+
+    def snapshot(self) -> Snapshot:
+        slots = np.fromiter(self._slot.values(), dtype=np.int64, count=len(self))
+        return {
+            "ids": list(self._slot),
+            "x": self._x[slots],
+            "entry": np.frombuffer(self._entry[slots].tobytes(), dtype=np.uint8),
+            "digest": self._digest,
+        }
+
+    def restore(self, snapshot: Snapshot) -> None:
+        entry = np.frombuffer(snapshot["entry"].tobytes(), dtype=_ENTRY)
+        self._slot, self._contents = {}, {}
+        self._free = list(range(self.capacity - 1, -1, -1))
+        self._digest = 0
+        self.add(Waiting(snapshot["ids"], snapshot["x"], entry))
+        assert self._digest == snapshot["digest"], "pending ids are not those that were digested"

@@ -1,0 +1,125 @@
+"""What a committed step does to pending events, labels, the learner and the figures.
+
+The order is fixed, because state is a function of the log: events into pending (with labels
+that are here already), labels by (topic, partition, offset), learning, expiry.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stream_cl.core.limits import REASON_CHARS
+from stream_cl.core.records import Label
+from stream_cl.labels.early import EarlyLabel
+from stream_cl.labels.join import Answered, Joined, fault
+from stream_cl.labels.pending import Waiting
+from stream_cl.pipeline.outbox import Outbox
+from stream_cl.pipeline.scored import Scored
+from stream_cl.pipeline.state import State
+
+
+def absorb(state: State, scored: Scored, every: bool, quarantine: str | None) -> Outbox:
+    """Absorb a step into the state; returns what the next step has to publish."""
+    joined = Joined()
+    outbox = Outbox()
+    _admit(state, scored, every, joined)
+    for label in scored.labels:
+        state.join.label_came(_early(scored, label), joined)
+    state.quarantined = _train(state, joined, quarantine)
+    expired = state.join.expire(min(state.time_ms, state.read_to_ms), joined)
+    outbox.withdrawn = [w.ids[0] for w in expired if w.entry["asked"][0]]
+    outbox.dead_letters = joined.faults
+    _count(state, scored, joined)
+    return outbox
+
+
+def _admit(state: State, scored: Scored, every: bool, joined: Joined) -> None:
+    """Events into pending; those whose label is here already leave it at once."""
+    labelled, decision = scored.labelled, scored.verdicts.decision
+    wait = np.ones(len(labelled), dtype=np.bool_) if every else decision.asked
+    waiting = wait & ~labelled
+    if waiting.any():
+        rows = np.flatnonzero(waiting)
+        state.join.make_room(len(rows), joined)
+        state.join.pending.add(_waiting(state, scored, rows.tolist()))
+    for row in np.flatnonzero(labelled).tolist():
+        _admit_labelled(state, scored, row, every, joined)
+    state.events += len(labelled)
+
+
+def _admit_labelled(state: State, scored: Scored, row: int, keep: bool, joined: Joined) -> None:
+    id_, inline = scored.events.ids[row], scored.events.labels[row]
+    state.join.make_room(1, joined)
+    state.join.pending.add(_waiting(state, scored, [row]))
+    state.join.event_came(id_, joined)
+    if inline is not None:
+        raw_row = scored.events.rows[row]
+        raw = scored.raw_events
+        label = Label(raw_row, id_, inline)
+        value = raw.values[raw_row] or b""
+        early = EarlyLabel(label, raw.source(raw_row), raw.keys[raw_row], value, state.time_ms)
+        state.join.label_came(early, joined)
+    if not keep:
+        state.join.pending.take(id_)  # still here only if the early label was an abstention
+
+
+def _waiting(state: State, scored: Scored, rows: list[int]) -> Waiting:
+    verdicts, events = scored.verdicts, scored.events
+    decision, probabilities = verdicts.decision, verdicts.probabilities[rows]
+    entry = Waiting.entries(len(rows))
+    entry["event"] = state.events + np.asarray(rows)
+    entry["since_ms"] = state.time_ms
+    entry["content"] = [events.content[row] for row in rows]
+    entry["word"] = scored.words[rows, 2]
+    known = probabilities.shape[1] > 0
+    entry["predicted"] = probabilities.argmax(axis=1) if known else -1
+    entry["confidence"] = probabilities.max(axis=1, initial=0.0)
+    entry["propensity"] = decision.propensity[rows]
+    entry["asked"] = decision.asked[rows]
+    entry["held_out"] = decision.held_out[rows]
+    return Waiting([events.ids[row] for row in rows], scored.encoded.x[rows], entry)
+
+
+def _early(scored: Scored, label: Label) -> EarlyLabel:
+    raw, row = scored.raw_labels, label.row
+    return EarlyLabel(label, raw.source(row), raw.keys[row], raw.values[row] or b"", scored.time_ms)
+
+
+def _train(state: State, joined: Joined, quarantine: str | None) -> str | None:
+    """Judge the answers, then learn from them. Returns why they are quarantined, if so."""
+    if not joined.answered:
+        return None
+    _judge(state, joined.answered)
+    x, y, weight, kept = joined.to_learn()
+    if not kept:
+        return None
+    if quarantine is None:
+        failure = state.guard.learn((x, y, weight))
+        if failure is None:
+            state.learned += len(kept)
+            return None
+        quarantine = f"the learner failed: {type(failure).__name__}: {failure}"[:REASON_CHARS]
+    joined.faults += [fault(answer.early, "quarantined", quarantine) for answer in kept]
+    state.count("quarantines", 1)
+    return quarantine
+
+
+def _judge(state: State, answered: list[Answered]) -> None:
+    entry = np.concatenate([answer.waiting.entry for answer in answered])
+    number = np.array([answer.number for answer in answered])
+    right = (entry["predicted"] == number) & (number >= 0)
+    state.accuracy.add(entry["event"], right, entry["propensity"])
+    for answer in answered:
+        if answer.waiting.entry["held_out"][0] and answer.number >= 0:
+            state.held_out.add(answer.waiting.x, answer.number)
+
+
+def _count(state: State, scored: Scored, joined: Joined) -> None:
+    state.count("predictions", len(scored.events))
+    state.count("asked", int(scored.verdicts.decision.asked.sum()))
+    state.count("duplicates", scored.duplicates)
+    state.count("labels", len(scored.labels))
+    for fate, n in joined.fates.items():
+        state.count(f"labels.{fate}", n)
+    for letter in scored.dead_letters + joined.faults:
+        state.count(f"dead_letters.{letter.code}", 1)

@@ -1,0 +1,75 @@
+"""A learner that goes back to what it was when it fails on a batch."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from stream_cl.core.protocols import Learner
+from stream_cl.core.records import FloatMatrix
+from stream_cl.core.snapshot import Snapshot
+
+JOURNAL_ROWS: Final = 4096
+"""Labelled events learned between two snapshots. Some learners take long to copy, so a
+snapshot at every step would cost more than learning; relearning this many is rare."""
+
+Batch = tuple[FloatMatrix, npt.NDArray[np.int64], npt.NDArray[np.float64]]
+
+
+class GuardedLearner:
+    """Wraps a learner with a snapshot and a journal of what was learned since.
+
+    After a failure the snapshot is restored and the journal learned again, which gives the
+    learner as it was before the batch (learners are deterministic; their contract says so).
+    Memory: one snapshot and JOURNAL_ROWS encoded events.
+    """
+
+    def __init__(self, learner: Learner) -> None:
+        self.learner = learner
+        self._base: Snapshot = learner.snapshot()
+        self._journal: list[Batch] = []
+        self._rows = 0
+
+    def learn(self, batch: Batch) -> Exception | None:
+        """Learn a batch; the failure when there was one, and the learner is as before.
+
+        Running out of memory is not the batch's fault and is not caught.
+        """
+        try:
+            self._learn(batch)
+        except MemoryError:
+            raise
+        except Exception as failure:  # whatever a learner raises must not stop the stream
+            self._go_back()
+            return failure
+        self._journal.append(batch)
+        self._rows += len(batch[1])
+        if self._rows >= JOURNAL_ROWS:
+            self._mark()
+        return None
+
+    def snapshot(self) -> Snapshot:
+        return self.learner.snapshot()
+
+    def fingerprint(self) -> Snapshot:
+        return self.learner.fingerprint()
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Become what `snapshot` was taken from."""
+        self.learner.restore(snapshot)
+        self._mark()
+
+    def _learn(self, batch: Batch) -> None:
+        self.learner.learn(*batch)
+        if not np.isfinite(self.learner.predict(batch[0][-1:])).all():
+            raise FloatingPointError("a prediction is not finite after learning")
+
+    def _go_back(self) -> None:
+        self.learner.restore(self._base)
+        for batch in self._journal:
+            self.learner.learn(*batch)
+
+    def _mark(self) -> None:
+        self._base, self._journal, self._rows = self.learner.snapshot(), [], 0

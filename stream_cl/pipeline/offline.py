@@ -1,0 +1,169 @@
+"""The same steps without a log: records in memory, answers from a recorded truth.
+
+For benchmarks and for replaying a recorded stream: what is measured is the code that runs
+in production, from the records' bytes to the outputs' bytes.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from stream_cl.core.clock import Clock
+from stream_cl.core.records import Chunk
+from stream_cl.pipeline.scored import Scored
+from stream_cl.pipeline.slicer import Taken
+from stream_cl.pipeline.state import State
+from stream_cl.pipeline.step import Plan, learn, score
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One recorded event and its true label."""
+
+    features: dict[str, Any] | list[float]
+    label: str
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a run gave: one entry per event in each list.
+
+    predicted: class name, None where none was known or the event was refused.
+    seconds: spent in steps, answers included; reading the data is not.
+    """
+
+    truth: list[str] = field(default_factory=list)
+    predicted: list[str | None] = field(default_factory=list)
+    asked: list[bool] = field(default_factory=list)
+    propensity: list[float] = field(default_factory=list)
+    labels: int = 0
+    steps: int = 0
+    seconds: float = 0.0
+
+
+class Offline:
+    """Takes steps over records that are handed in.
+
+    Logical time is the number of records handed in, in milliseconds: a recorded stream
+    has no other.
+    """
+
+    def __init__(self, state: State, plan: Plan) -> None:
+        self.state = state
+        self.plan = plan
+        self._offsets = {plan.topics.events: 0, plan.topics.labels: 0}
+
+    def step(self, events: Sequence[bytes], labels: Sequence[bytes]) -> Scored:
+        """Score and learn one step."""
+        topics = self.plan.topics
+        chunks = [
+            self._chunk(topic, values)
+            for topic, values in ((topics.events, events), (topics.labels, labels))
+            if values
+        ]
+        time_ms = sum(self._offsets.values())
+        scored = score(self.state, Taken(chunks, [], time_ms, None), time_ms, 1, self.plan)
+        learn(self.state, scored, self.plan)
+        return scored
+
+    def _chunk(self, topic: str, values: Sequence[bytes]) -> Chunk:
+        n, start = len(values), self._offsets[topic]
+        self._offsets[topic] = start + n
+        return Chunk(topic, 0, range(start, start + n), [0] * n, [None] * n, values, [()] * n)
+
+
+def replay(
+    offline: Offline,
+    rows: Iterable[Row],
+    step_events: int,
+    delay_events: int,
+    clock: Clock,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Outcome:
+    """Run a recorded stream through a pipeline, answering what it asks.
+
+    An answer is read `delay_events` events after its event; with 0 before the next step.
+    Where labels come for all events and the delay is 0 they come with them, and are learned
+    after the event is predicted.
+    """
+    outcome = Outcome()
+    every = offline.plan.every
+    with_label = every and delay_events == 0
+    due: list[tuple[int, int, bytes]] = []
+    batch: list[Row] = []
+
+    def take() -> None:
+        events = [_event(len(outcome.truth) + i, row, with_label) for i, row in enumerate(batch)]
+        began = clock.monotonic_s()
+        scored = offline.step(events, _answers(due, len(outcome.truth)))
+        outcome.seconds += clock.monotonic_s() - began
+        _record(outcome, scored, batch, offline)
+        outcome.labels += len(scored.events) if with_label else 0
+        _ask(due, scored, outcome, every and not with_label, delay_events)
+        if delay_events == 0 and due:
+            answers = _answers(due, len(outcome.truth))
+            began = clock.monotonic_s()
+            offline.step([], answers)
+            outcome.seconds += clock.monotonic_s() - began
+        progress(len(outcome.truth))
+        batch.clear()
+
+    for row in rows:
+        batch.append(row)
+        if len(batch) >= step_events:
+            take()
+    if batch:
+        take()
+    return outcome
+
+
+def _event(number: int, row: Row, with_label: bool) -> bytes:
+    kind = "features" if isinstance(row.features, dict) else "vector"
+    event: dict[str, Any] = {"v": 1, "id": str(number), "time": number, kind: row.features}
+    if with_label:
+        event["label"] = row.label
+    return orjson.dumps(event)
+
+
+def _answers(due: list[tuple[int, int, bytes]], number: int) -> list[bytes]:
+    answers = []
+    while due and due[0][0] <= number:
+        answers.append(heapq.heappop(due)[2])
+    return answers
+
+
+def _record(outcome: Outcome, scored: Scored, batch: list[Row], offline: Offline) -> None:
+    names = offline.state.join.classes.names
+    n, k = scored.verdicts.probabilities.shape
+    best = scored.verdicts.probabilities.argmax(axis=1).tolist() if k else []
+    predicted: list[str | None] = [None] * len(batch)
+    asked, propensity = [False] * len(batch), [0.0] * len(batch)
+    decision = scored.verdicts.decision
+    for i in range(n):
+        row = scored.events.rows[i]
+        predicted[row] = names[best[i]] if k else None
+        asked[row] = bool(decision.asked[i])
+        propensity[row] = float(decision.propensity[i])
+    outcome.truth += [row.label for row in batch]
+    outcome.predicted += predicted
+    outcome.asked += asked
+    outcome.propensity += propensity
+    outcome.steps += 1
+
+
+def _ask(
+    due: list[tuple[int, int, bytes]], scored: Scored, outcome: Outcome, all_: bool, delay: int
+) -> None:
+    """Put the answers to what was asked (or to everything) where they wait for their time."""
+    decision = scored.verdicts.decision
+    for id_, asked in zip(scored.events.ids, decision.asked.tolist(), strict=True):
+        if asked or all_:
+            number = int(id_)
+            answer = {"id": id_, "label": outcome.truth[number]}
+            heapq.heappush(due, (number + delay, number, orjson.dumps(answer)))
+            outcome.labels += 1

@@ -1,0 +1,51 @@
+"""What learning wants to say to the world; the next step publishes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from stream_cl.core.limits import OUTBOX_RECORDS
+from stream_cl.core.records import DeadLetter, Source
+from stream_cl.core.snapshot import Snapshot
+
+
+@dataclass(slots=True)
+class Outbox:
+    """Withdrawn requests and faults of labels that step k found; step k+1 publishes them.
+
+    Bounded: a step adds at most one record per label taken and one per pending entry.
+    """
+
+    withdrawn: list[str] = field(default_factory=list)  # event ids
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.withdrawn) + len(self.dead_letters)
+
+    @property
+    def full(self) -> bool:
+        return len(self) >= OUTBOX_RECORDS
+
+    def snapshot(self) -> Snapshot:
+        return {
+            "withdrawn": list(self.withdrawn),
+            "dead_letters": [
+                [list(d.source), _hex(d.key), _hex(d.value), d.code, d.reason]
+                for d in self.dead_letters
+            ],
+        }
+
+    def restore(self, snapshot: Snapshot) -> None:
+        self.withdrawn = list(snapshot["withdrawn"])
+        self.dead_letters = [
+            DeadLetter(Source(*source), _bytes(key), _bytes(value), code, reason)
+            for source, key, value, code, reason in snapshot["dead_letters"]
+        ]
+
+
+def _hex(data: bytes | None) -> str | None:
+    return None if data is None else data.hex()
+
+
+def _bytes(text: str | None) -> bytes | None:
+    return None if text is None else bytes.fromhex(text)

@@ -1,0 +1,51 @@
+"""How many records a step may take when its time is bounded (`step.max_ms`).
+
+The count is chosen before the step from how long recent ones took, so the clock never
+reaches into a step; the slices that follow from it stand in the manifest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from stream_cl.core.clock import Clock
+
+_SMOOTHING: Final = 0.2
+_RECORDS_MIN: Final = 8
+"""Shorter steps measure the cost of a step, not that of a record."""
+
+
+class Pace:
+    """Keeps a running mean of the milliseconds per record.
+
+    Args:
+        max_records: most records in any case.
+        max_ms: milliseconds that a step may take, None for no bound.
+    """
+
+    def __init__(self, max_records: int, max_ms: float | None, clock: Clock) -> None:
+        self._clock = clock
+        self._max_records = max_records
+        self._max_ms = max_ms
+        self._ms_per_record: float | None = None
+
+    @property
+    def limit(self) -> int:
+        """Records that the next step may take, at least 1."""
+        if self._max_ms is None:
+            return self._max_records
+        if self._ms_per_record is None:
+            return min(self._max_records, _RECORDS_MIN)
+        return max(1, min(self._max_records, int(self._max_ms / self._ms_per_record)))
+
+    @contextmanager
+    def measure(self, records: int) -> Iterator[None]:
+        """Time one step of `records` records."""
+        began = self._clock.monotonic_s()
+        yield
+        if self._max_ms is not None and records >= min(_RECORDS_MIN, self.limit):
+            took = (self._clock.monotonic_s() - began) * 1e3 / records
+            before = self._ms_per_record
+            self._ms_per_record = took if before is None else before + _SMOOTHING * (took - before)

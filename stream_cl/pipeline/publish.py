@@ -1,0 +1,260 @@
+"""From what a step decided to the bytes of its output records.
+
+Predictions are written once per event, so their JSON comes from a template filled with
+columns (0.5 µs a record) and not from a dict each (3 µs). Requests are few.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from stream_cl.core.limits import PROBABILITIES_TOP
+from stream_cl.core.protocols import REASONS, Decision
+from stream_cl.core.records import (
+    DeadLetter,
+    Events,
+    Headers,
+    Outgoing,
+    Probabilities,
+    RawRecords,
+)
+
+VARYING_HEADERS: Final = frozenset({"incarnation"})
+"""Headers that a run and its replay need not share."""
+
+_ROUND_DIGITS: Final = 6
+_REASON = [b'"%b"' % reason.encode() for reason in REASONS]
+_BOOL = (b"false", b"true")
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What every output record of a step says of it."""
+
+    step: int
+    incarnation: int
+    model: str
+
+    @property
+    def headers(self) -> Headers:
+        return (("step", b"%d" % self.step), ("incarnation", b"%d" % self.incarnation))
+
+
+@dataclass(slots=True)
+class Verdicts:
+    """What a step found out about its n events, in columns."""
+
+    probabilities: Probabilities
+    uncertainty: npt.NDArray[np.float64]
+    utility: npt.NDArray[np.float64]
+    decision: Decision
+
+
+def predictions(
+    events: Events, verdicts: Verdicts, class_names: Sequence[str], stamp: Stamp
+) -> list[bytes]:
+    """One value per event, in their order."""
+    n, k = verdicts.probabilities.shape
+    if n == 0:
+        return []
+    names = [orjson.dumps(name) for name in class_names[:k]]
+    labels, classes = [b"null"] * n, b""
+    columns: list[list[bytes]] = []
+    if k > 0:
+        labels = [names[i] for i in verdicts.probabilities.argmax(axis=1).tolist()]
+        classes, columns = _probabilities(verdicts.probabilities, names)
+    measures = np.column_stack((verdicts.uncertainty, verdicts.utility)).round(_ROUND_DIGITS)
+    template = (
+        b'{"v":1,"id":%b,"time":"%b","label":%b,"probabilities":{'
+        + classes
+        + b'},"uncertainty":%b,"utility":%b,"asked":%b,"propensity":%b,"step":'
+        + b"%d" % stamp.step
+        + b',"model":'
+        + orjson.dumps(stamp.model).replace(b"%", b"%%")
+        + b',"reason":%b}'
+    )
+    rows = zip(
+        map(orjson.dumps, events.ids),
+        rfc3339(events.times_ms),
+        labels,
+        *columns,
+        *_number_columns(measures),
+        [_BOOL[asked] for asked in verdicts.decision.asked.tolist()],
+        _numbers(verdicts.decision.propensity),
+        [_REASON[reason] for reason in verdicts.decision.reason.tolist()],
+        strict=True,
+    )
+    return [template % row for row in rows]
+
+
+def _probabilities(
+    probabilities: Probabilities, names: list[bytes]
+) -> tuple[bytes, list[list[bytes]]]:
+    """A template for the object's inside, and the columns that fill it."""
+    rounded = probabilities.round(_ROUND_DIGITS)
+    if len(names) <= PROBABILITIES_TOP:
+        inside = b",".join(name.replace(b"%", b"%%") + b":%b" for name in names)
+        return inside, _number_columns(rounded)
+    top = np.argsort(-rounded, axis=1, kind="stable")[:, :PROBABILITIES_TOP]
+    numbers = _numbers(np.take_along_axis(rounded, top, axis=1).ravel())
+    pairs = [names[i] + b":" + p for i, p in zip(top.ravel().tolist(), numbers, strict=True)]
+    size = PROBABILITIES_TOP
+    return b"%b", [[b",".join(pairs[i : i + size]) for i in range(0, len(pairs), size)]]
+
+
+def _numbers(values: npt.NDArray[np.float64]) -> list[bytes]:
+    """Each number as JSON."""
+    packed = orjson.dumps(np.ascontiguousarray(values), option=orjson.OPT_SERIALIZE_NUMPY)
+    return packed[1:-1].split(b",")
+
+
+def _number_columns(matrix: npt.NDArray[np.float64]) -> list[list[bytes]]:
+    flat, width = _numbers(matrix.ravel()), matrix.shape[1]
+    return [flat[j::width] for j in range(width)]
+
+
+def rfc3339(times_ms: Iterable[int]) -> list[bytes]:
+    """Epoch milliseconds as `2026-11-21T09:00:00.000Z`."""
+    times = np.array(list(times_ms), dtype="datetime64[ms]")
+    text: list[bytes] = np.datetime_as_string(times, timezone="UTC").astype("S24").tolist()
+    return text
+
+
+def request_id(id_: str, attempt: int = 1) -> str:
+    """Names one question about one event."""
+    return f"{id_}/{attempt}"
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """How questions are written.
+
+    fields: names of the features that may leave, None for all. candidates: classes named.
+    """
+
+    strategy: str
+    ttl_ms: int
+    fields: frozenset[str] | None
+    candidates: int
+
+    def open(
+        self, events: Events, verdicts: Verdicts, class_names: Sequence[str], time_ms: int
+    ) -> list[tuple[bytes, bytes]]:
+        """(key, value) of each event that is asked for, in their order."""
+        expires = rfc3339([time_ms + self.ttl_ms])[0].decode()
+        asked = np.flatnonzero(verdicts.decision.asked).tolist()
+        times = rfc3339([events.times_ms[i] for i in asked])
+        return [
+            (
+                events.ids[i].encode(),
+                orjson.dumps(
+                    {
+                        "v": 1,
+                        "id": events.ids[i],
+                        "request": request_id(events.ids[i]),
+                        "status": "open",
+                        "time": time.decode(),
+                        **self._features(events, i),
+                        "candidates": self._candidates(verdicts.probabilities[i], class_names),
+                        "utility": round(float(verdicts.utility[i]), _ROUND_DIGITS),
+                        "propensity": float(verdicts.decision.propensity[i]),
+                        "strategy": self.strategy,
+                        "expires": expires,
+                        "attempt": 1,
+                    }
+                ),
+            )
+            for i, time in zip(asked, times, strict=True)
+        ]
+
+    def _features(self, events: Events, i: int) -> dict[str, Any]:
+        features = events.features[i]
+        if features is None:
+            # A vector has no names to choose by: it leaves only when everything may.
+            return {"vector": events.vectors[i]} if self.fields is None else {"features": {}}
+        if self.fields is not None:
+            features = {name: value for name, value in features.items() if name in self.fields}
+        return {"features": features}
+
+    def _candidates(
+        self, probabilities: npt.NDArray[np.float64], names: Sequence[str]
+    ) -> list[str]:
+        best = np.argsort(-probabilities, kind="stable")[: self.candidates]
+        return [names[i] for i in best.tolist()]
+
+
+def withdrawn(id_: str) -> tuple[bytes, bytes]:
+    """(key, value) of the record that takes a question back."""
+    value = {"v": 1, "id": id_, "request": request_id(id_), "status": "withdrawn"}
+    return id_.encode(), orjson.dumps(value)
+
+
+def by_partition(
+    topic: str,
+    records: Sequence[tuple[bytes, bytes]],
+    partition_for: Callable[[str, bytes], int],
+    common: Headers,
+) -> list[Outgoing]:
+    """Keyed records, each in the partition of its key, in order within a partition."""
+    batches: dict[int, Outgoing] = {}
+    for key, value in records:
+        at = partition_for(topic, key)
+        batch = batches.setdefault(at, Outgoing(topic, at, [], [], common))
+        assert isinstance(batch.keys, list)
+        assert isinstance(batch.values, list)
+        batch.keys.append(key)
+        batch.values.append(value)
+    return [batches[at] for at in sorted(batches)]
+
+
+def by_source(
+    topic: str,
+    values: Sequence[bytes],
+    raw: RawRecords,
+    events: Events,
+    *,
+    partitions: int,
+    common: Headers,
+) -> list[Outgoing]:
+    """Predictions: in the partition of the same number as their event's, with its key."""
+    rows, ids = events.rows, events.ids
+    of_partition = [raw.partitions[row] for row in rows]
+    batches = []
+    for source in sorted(set(of_partition)):
+        chosen = [i for i, p in enumerate(of_partition) if p == source]
+        batches.append(
+            Outgoing(
+                topic,
+                source % partitions,
+                [raw.keys[rows[i]] or ids[i].encode() for i in chosen],
+                [values[i] for i in chosen],
+                (("topic", raw.topic.encode()), ("partition", b"%d" % source), *common),
+                {"offset": [b"%d" % raw.offsets[rows[i]] for i in chosen]},
+            )
+        )
+    return batches
+
+
+def dead_letters(
+    topic: str, letters: Sequence[DeadLetter], partitions: int, common: Headers
+) -> list[Outgoing]:
+    """Dead letters: the bytes as they came, headers that say what was wrong and where."""
+    batches = []
+    for at in sorted({letter.source.partition % partitions for letter in letters}):
+        own = [letter for letter in letters if letter.source.partition % partitions == at]
+        each: dict[str, Sequence[bytes]] = {
+            "code": [letter.code.encode() for letter in own],
+            "reason": [letter.reason.encode() for letter in own],
+            "topic": [letter.source.topic.encode() for letter in own],
+            "partition": [b"%d" % letter.source.partition for letter in own],
+            "offset": [b"%d" % letter.source.offset for letter in own],
+        }
+        keys = [letter.key for letter in own]
+        batches.append(Outgoing(topic, at, keys, [d.value or b"" for d in own], common, each))
+    return batches

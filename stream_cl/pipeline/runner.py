@@ -1,0 +1,300 @@
+"""Performs steps: reads slices, commits outputs, learns, writes checkpoints.
+
+The order of a step, and what a crash between two numbers means:
+
+1. take slices                 nothing happened
+2. score with S(k−1)           nothing happened
+3. commit outputs, manifest    not answered: the manifest's tail decides, at the next start
+4. learn: S(k)                 the step is replayed silently at the next start
+5. checkpoint, now and then    the one before is used
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from stream_cl.checkpoint.folder import CheckpointFolder
+from stream_cl.core.clock import Clock
+from stream_cl.core.errors import CheckpointCorrupt, StateIncompatible
+from stream_cl.core.faults import Faults, NoFaults
+from stream_cl.core.protocols import Transport, Writer
+from stream_cl.core.records import Bounds, Outgoing
+from stream_cl.pipeline import manifest, recovery
+from stream_cl.pipeline.checkpointer import Checkpointer
+from stream_cl.pipeline.manifest import Open, Step
+from stream_cl.pipeline.pace import Pace
+from stream_cl.pipeline.publish import VARYING_HEADERS
+from stream_cl.pipeline.recovery import Identity, Story
+from stream_cl.pipeline.scored import Scored
+from stream_cl.pipeline.slicer import Slicer, Taken
+from stream_cl.pipeline.state import State
+from stream_cl.pipeline.step import Plan, learn, score
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How steps are taken; nothing here changes what the state becomes, but for the slices.
+
+    start: `earliest` or `latest`, for input partitions that were never read.
+    max_ms: a step takes no more records than recent ones let it handle in this time.
+    """
+
+    max_events: int
+    max_ms: float | None
+    checkpoint_every: int
+    digest_every: int
+    start: str
+
+
+@dataclass(slots=True)
+class Recovered:
+    """What `Pipeline.start` found: for logs and people."""
+
+    incarnation: int
+    checkpoint_step: int | None
+    replayed: int
+    numeric_differences: int = 0
+    corrupt_checkpoints: list[str] = field(default_factory=list)
+
+
+class Pipeline:
+    """The one writer of a set of topics.
+
+    Args:
+        fresh: builds S(0).
+        machine: fingerprint of CPU and numeric libraries, compared on replay.
+    """
+
+    def __init__(
+        self,
+        *,
+        transport: Transport,
+        fresh: Callable[[], State],
+        plan: Plan,
+        settings: Settings,
+        identity: Identity,
+        folder: CheckpointFolder,
+        clock: Clock,
+        faults: Faults | None = None,
+    ) -> None:
+        self.plan = plan
+        self.state = fresh()
+        self.incarnation = 0
+        self._fresh = fresh
+        self._transport = transport
+        self._settings = settings
+        self._identity = identity
+        self._folder = folder
+        self._clock = clock
+        self._faults = faults or NoFaults()
+        topics = plan.topics
+        self.inputs = [topics.events, topics.labels, topics.control]
+        self.group = f"{topics.prefix}stream-cl"
+        self._slicer = Slicer(transport, self.inputs, [topics.labels], settings.max_events)
+        self._pace = Pace(settings.max_events, settings.max_ms, clock)
+        self._writer: Writer | None = None
+        self._checkpointer = Checkpointer(folder, fresh, self._faults)
+        self._manifest_end = 0
+        self._lineage = ""
+
+    def start(self, new_state: bool = False) -> Recovered:
+        """Fence, read the manifest, commit OPEN, replay.
+
+        Args:
+            new_state: give up the learned state, keep the positions.
+
+        Raises:
+            RecoveryError: the state cannot be rebuilt; the message names the ways out.
+            UnknownTopic: an input topic is missing.
+        """
+        self._writer = self._transport.writer(self.group)
+        self._faults.reach("fenced")
+        story = recovery.read_story(self._transport, self.plan.topics.manifest, self._folder)
+        if new_state:
+            story.base, story.fresh_from, story.to_replay = None, None, []
+        recovery.check_compatible(story, self._identity)
+        self._open(story, new_state)
+        self._faults.reach("opened")
+        recovered = Recovered(
+            self.incarnation, story.base.step if story.base else None, len(story.to_replay)
+        )
+        recovered.corrupt_checkpoints = story.corrupt
+        self._restore(story, new_state)
+        recovered.numeric_differences = self._replay(story)
+        self.state.positions = {**story.positions, **self.state.positions}
+        return recovered
+
+    def look(self) -> Story:
+        """Rebuild the state at the manifest's tail for reading only: a running pipeline is not
+        fenced, and nothing is written. This one can take no steps then.
+
+        Raises:
+            RecoveryError: as `start`.
+        """
+        story = recovery.read_story(self._transport, self.plan.topics.manifest, self._folder)
+        recovery.check_compatible(story, self._identity)
+        self._restore(story, new_state=False)
+        self._replay(story)
+        self.state.positions = {**story.positions, **self.state.positions}
+        return story
+
+    def step(self, expiry: bool = True) -> bool:
+        """Take one step if there is something to do. False when idle.
+
+        Args:
+            expiry: whether an expiry alone is reason enough for a step.
+
+        Raises:
+            Fenced: another process has become the writer. Stop.
+        """
+        now_ms = self._clock.now_ms()
+        taken = self._slicer.take(self.state.positions, self._pace.limit)
+        time_ms = self._logical_time(taken, now_ms, expiry)
+        if time_ms is None:
+            return False
+        self._faults.reach("step-taken")
+        with self._pace.measure(sum(s.records for s in taken.slices)):
+            scored = score(self.state, taken, time_ms, self.incarnation, self.plan)
+            self._faults.reach("step-scored")
+            self._commit(scored, tick=not taken.slices)
+            self._faults.reach("learning")
+            learn(self.state, scored, self.plan)
+            self._faults.reach("learned")
+        if self.state.step % self._settings.checkpoint_every == 0:
+            self.checkpoint()
+        return True
+
+    def checkpoint(self, wait: bool = False) -> None:
+        """Write a checkpoint of S(k) in the background, or now with `wait`."""
+        self._checkpointer.write(
+            self.state,
+            self.incarnation,
+            {
+                "lineage": self._lineage,
+                "manifest_offset": self._manifest_end,
+                "state_config": self._identity.state_config,
+                "code": self._identity.code,
+                "machine": self._identity.fingerprint,
+            },
+            wait=wait,
+        )
+
+    def close(self) -> None:
+        """Write a last checkpoint if there is anything to write, and stop the thread."""
+        self._faults.reach("closing")
+        if self._writer is not None and self._checkpointer.last_step != self.state.step:
+            self.checkpoint(wait=True)
+        self._checkpointer.close()
+
+    def lag(self) -> int:
+        """Records of the input topics that are not read yet."""
+        bounds = self._transport.bounds(self.inputs)
+        return sum(max(0, b.end - self.state.positions.get(at, 0)) for at, b in bounds.items())
+
+    def _logical_time(self, taken: Taken, now_ms: int, expiry: bool) -> int | None:
+        """Logical time of the next step; None when there is nothing to do."""
+        before = self.state.time_ms
+        if taken.newest_ms is not None:
+            return max(before, min(taken.newest_ms, now_ms))
+        due = self.state.next_expiry_ms()
+        if expiry and due is not None and due <= now_ms:
+            return max(before, now_ms)
+        return before if len(self.state.outbox) else None
+
+    def _commit(self, scored: Scored, tick: bool) -> None:
+        """One transaction: outputs, manifest record, consumed offsets."""
+        state, topic = self.state, self.plan.topics.manifest
+        digests = state.step % self._settings.digest_every == 0
+        record = Step(
+            incarnation=self.incarnation,
+            step=state.step + 1,
+            time_ms=scored.time_ms,
+            slices=scored.taken.slices,
+            unread_ms=scored.taken.unread_ms,
+            tick=tick,
+            outputs=manifest.count_outputs(scored.outputs),
+            outputs_digest=_outputs_digest(scored),
+            quarantined=state.quarantined,
+            digests=str(state.fingerprint()) if digests else None,
+        )
+        offsets = {at.at: at.stop for at in scored.taken.slices}
+        assert self._writer is not None, "start() was not called"
+        firsts = self._writer.commit(
+            [*scored.outputs, Outgoing(topic, 0, [None], [record.encode()])], self.group, offsets
+        )
+        self._manifest_end = firsts[-1] + 1
+
+    def _open(self, story: Story, new_state: bool) -> None:
+        bounds = self._transport.bounds(self.inputs)
+        if not story.opened:
+            story.positions = {at: self._first(b) for at, b in bounds.items()}
+        self.incarnation = story.incarnation + 1
+        self._lineage = story.lineage or recovery.new_lineage()
+        opened = Open(
+            incarnation=self.incarnation,
+            step=story.last_step,
+            lineage=self._lineage,
+            positions=story.positions,
+            config=self._identity.config,
+            state_config=self._identity.state_config,
+            code=self._identity.code,
+            fingerprint=self._identity.fingerprint,
+            new_state=new_state,
+        )
+        assert self._writer is not None
+        batch = Outgoing(self.plan.topics.manifest, 0, [None], [opened.encode()])
+        (offset,) = self._writer.commit([batch], self.group, {})
+        recovery.check_nothing_between(self._transport, self.plan.topics.manifest, story, offset)
+        self._manifest_end = offset + 1
+
+    def _first(self, bounds: Bounds) -> int:
+        return bounds.start if self._settings.start == "earliest" else bounds.end
+
+    def _restore(self, story: Story, new_state: bool) -> None:
+        self.state = self._fresh()
+        if story.base is not None:
+            try:
+                self.state.restore(story.base.read())
+            except (KeyError, ValueError, TypeError, AssertionError) as error:
+                raise StateIncompatible(
+                    f"checkpoint {story.base.path} does not fit this config ({error}); put the "
+                    f"config back that wrote it, {recovery.NEW_STATE}"
+                ) from error
+            if str(self.state.fingerprint()) != story.base.about["digest"]:
+                raise CheckpointCorrupt(
+                    f"{story.base.path}: the restored state has another digest than the one "
+                    f"written; remove this checkpoint, {recovery.NEW_STATE}"
+                )
+            self._checkpointer.last_step = story.base.step
+        elif new_state:
+            self.state.step, self.state.positions = story.last_step, dict(story.positions)
+        elif story.fresh_from is not None:
+            self.state.step = story.fresh_from.step
+            self.state.positions = dict(story.fresh_from.positions)
+        elif story.opens:
+            self.state.positions = dict(story.opens[0].positions)
+
+    def _replay(self, story: Story) -> int:
+        """Take the steps of the manifest again, silently. Returns how many differ in numbers."""
+        differing = 0
+        machines = {o.incarnation: o.fingerprint for o in story.opens}
+        for step, following in pairwise([*story.to_replay, None]):
+            assert step is not None
+            here = machines.get(step.incarnation)
+            if here is None and story.base is not None:
+                here = story.base.about["machine"]
+            same = here == self._identity.fingerprint
+            differing += recovery.check_state(step, lambda: str(self.state.fingerprint()), same)
+            taken = self._slicer.again(step.slices, step.unread_ms)
+            scored = score(self.state, taken, step.time_ms, step.incarnation, self.plan)
+            differing += recovery.check_replayed(step, _outputs_digest(scored), same)
+            learn(self.state, scored, self.plan, following.quarantined if following else None)
+            self._faults.reach("replayed-step")
+        return differing
+
+
+def _outputs_digest(scored: Scored) -> str:
+    asked = list(zip(scored.events.ids, scored.verdicts.decision.asked.tolist(), strict=True))
+    return str(manifest.digest_outputs(asked, scored.outputs, VARYING_HEADERS))

@@ -1,0 +1,36 @@
+"""What scoring a step gives: its outputs, and what learning needs to know of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from stream_cl.core.records import DeadLetter, Events, Label, Outgoing, RawRecords
+from stream_cl.decode.encoder import Encoded
+from stream_cl.pipeline.publish import Verdicts
+from stream_cl.pipeline.slicer import Taken
+
+
+@dataclass(slots=True)
+class Scored:
+    """A step that is scored but not committed; `n` events in columns.
+
+    labelled: `bool [n]`, the label came with the event or before it.
+    """
+
+    taken: Taken
+    time_ms: int
+    raw_events: RawRecords
+    raw_labels: RawRecords
+    events: Events
+    words: npt.NDArray[np.uint64]
+    encoded: Encoded
+    labelled: npt.NDArray[np.bool_]
+    verdicts: Verdicts
+    labels: list[Label]
+    commands: list[str]
+    dead_letters: list[DeadLetter]
+    duplicates: int
+    outputs: list[Outgoing]

@@ -1,0 +1,271 @@
+"""Chooses what a step takes: a pure function of the positions and of what is in the log.
+
+Records of all input partitions are merged one by one by (append time, topic, partition,
+offset), so that after an outage events and labels are read in the order in which they came.
+Within a partition both append time and offset ascend, so the merge takes a prefix of each
+partition, and a slice is enough to say which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Final
+
+import numpy as np
+
+from stream_cl.core.errors import InputChanged, OffsetOutOfRange
+from stream_cl.core.protocols import Transport
+from stream_cl.core.records import Chunk, RawRecords, Slice, TopicPartition
+
+STEP_BYTES: Final = 32_000_000
+"""A step takes no further record once its values have this many bytes."""
+
+
+@dataclass(slots=True)
+class Taken:
+    """What a step takes, and what the log says about time.
+
+    newest_ms: newest append time in the slices, None when there are none.
+    unread_ms: append time of the oldest label that is left unread, None when none is left.
+    """
+
+    chunks: list[Chunk]
+    slices: list[Slice]
+    newest_ms: int | None
+    unread_ms: int | None
+
+    def records(self, topic: str) -> RawRecords:
+        """The records of one topic, in the order in which they are handled: as merged.
+
+        Labels need the order (partition, offset) instead; see `by_partition`.
+        """
+        chunks = [chunk for chunk in self.chunks if chunk.topic == topic]
+        raw = _concatenate(topic, chunks)
+        if len(chunks) > 1:
+            times = np.concatenate([np.asarray(c.timestamps_ms) for c in chunks])
+            order = np.lexsort((np.array(raw.offsets), np.array(raw.partitions), times)).tolist()
+            raw = _reorder(raw, order)
+        return raw
+
+    def by_partition(self, topic: str) -> RawRecords:
+        """The records of one topic by (partition, offset)."""
+        return _concatenate(topic, [chunk for chunk in self.chunks if chunk.topic == topic])
+
+
+NOTHING: Final = Taken([], [], None, None)
+
+
+class Slicer:
+    """Reads ahead from the input topics and cuts steps.
+
+    Args:
+        transport: the log.
+        topics: the input topics.
+        labels: those of them whose unread records hold back expiry.
+        max_records: most records per step.
+
+    Memory: about 2 × max_records records, or 2 × STEP_BYTES, per partition.
+    """
+
+    def __init__(
+        self, transport: Transport, topics: Sequence[str], labels: Sequence[str], max_records: int
+    ) -> None:
+        self._transport = transport
+        self._topics = sorted(topics)
+        self._labels = frozenset(labels)
+        self._max_records = max_records
+        self._ahead: dict[TopicPartition, Chunk] = {}
+
+    def take(self, positions: Mapping[TopicPartition, int], limit: int | None = None) -> Taken:
+        """The next slices from `positions`, at most `limit` (or `max_records`) records.
+
+        A partition that is not in `positions` starts at 0: it appeared later.
+
+        Raises:
+            OffsetOutOfRange: records at a position have expired.
+        """
+        wanted = min(limit or self._max_records, self._max_records)
+        ahead = self._look_ahead(positions)
+        if not ahead:
+            return NOTHING
+        counts = _merge(ahead, wanted)
+        chunks, slices, unread, newest = [], [], [], 0
+        for chunk, count in zip(ahead, counts, strict=True):
+            if count:
+                part = chunk.part(0, count)
+                chunks.append(part)
+                start = positions.get(TopicPartition(chunk.topic, chunk.partition), 0)
+                slices.append(slice_of(part, start))
+                newest = max(newest, part.timestamps_ms[-1])
+            if chunk.topic in self._labels and count < len(chunk):
+                unread.append(chunk.timestamps_ms[count])
+        return Taken(chunks, slices, newest, min(unread, default=None))
+
+    def again(self, slices: Sequence[Slice], unread_ms: int | None) -> Taken:
+        """Read slices of the manifest once more.
+
+        Raises:
+            InputChanged: records are gone, or are not those that were read before.
+        """
+        chunks, newest = [], 0
+        for wanted in slices:
+            chunk = self._read_slice(wanted)
+            if slice_of(chunk, wanted.start) != wanted:
+                raise InputChanged(_changed(wanted, "its records are not those of the manifest"))
+            chunks.append(chunk)
+            newest = max(newest, chunk.timestamps_ms[-1])
+        return Taken(chunks, list(slices), newest if chunks else None, unread_ms)
+
+    def _read_slice(self, wanted: Slice) -> Chunk:
+        parts: list[Chunk] = []
+        offset, left = wanted.start, wanted.records
+        while left:
+            try:
+                part = self._transport.read(wanted.topic, wanted.partition, offset, left)
+            except OffsetOutOfRange as error:
+                raise InputChanged(_changed(wanted, str(error))) from error
+            if not len(part):
+                raise InputChanged(_changed(wanted, "records are missing"))
+            parts.append(part)
+            offset, left = part.offsets[-1] + 1, left - len(part)
+        return _join(parts)
+
+    def _look_ahead(self, positions: Mapping[TopicPartition, int]) -> list[Chunk]:
+        """What is known beyond the positions, for each partition that has something."""
+        bounds = self._transport.bounds(self._topics)
+        ahead = []
+        for at in sorted(bounds):
+            position = positions.get(at, 0)
+            if position < bounds[at].start:
+                raise OffsetOutOfRange(
+                    f"{at.topic}[{at.partition}]: offset {position} is next, but records below "
+                    f"{bounds[at].start} have expired; lengthen the topic's retention, and see "
+                    "`stream-cl doctor` for the ways on"
+                )
+            chunk = self._filled(at, position, bounds[at].end)
+            if len(chunk):
+                self._ahead[at] = chunk
+                ahead.append(chunk)
+        return ahead
+
+    def _filled(self, at: TopicPartition, position: int, end: int) -> Chunk:
+        """At least `max_records` records or STEP_BYTES from `position`, or all there are."""
+        chunk = _from(self._ahead.pop(at, None), position)
+        parts = [chunk] if chunk else []
+        records = len(chunk) if chunk else 0
+        size = _bytes(chunk) if chunk and records < self._max_records else 0
+        following = chunk.offsets[-1] + 1 if chunk else position
+        while following < end and records < self._max_records and size < STEP_BYTES:
+            part = self._transport.read(at.topic, at.partition, following, self._max_records)
+            if not len(part):
+                break  # only transaction markers are left
+            parts.append(part)
+            records, size = records + len(part), size + _bytes(part)
+            following = part.offsets[-1] + 1
+        return _join(parts) if parts else Chunk(at.topic, at.partition, [], [], [], [], [])
+
+
+def slice_of(chunk: Chunk, start: int) -> Slice:
+    """The slice that a chunk is, when reading began at `start`.
+
+    `start` and the first record's offset differ where the log has gaps.
+    """
+    return Slice(
+        chunk.topic, chunk.partition, start, chunk.offsets[-1] + 1, len(chunk), _digest(chunk)
+    )
+
+
+def _digest(chunk: Chunk) -> str:
+    """Digest of keys, values and headers; costs about 0.3 µs a record."""
+    hasher = blake2b(digest_size=16)
+    for column in (chunk.keys, chunk.values):
+        lengths = [-1 if item is None else len(item) for item in column]
+        hasher.update(np.array(lengths, dtype="<i4").tobytes())
+        hasher.update(b"".join([item for item in column if item]))
+    for i, headers in enumerate(chunk.headers):
+        if headers:
+            hasher.update(b"%d" % i + repr(headers).encode())
+    return hasher.hexdigest()
+
+
+def _merge(chunks: list[Chunk], wanted: int) -> list[int]:
+    """How many records of each chunk are among the first `wanted` of the merge."""
+    if len(chunks) == 1:
+        counts = [min(wanted, len(chunks[0]))]
+    else:
+        # The chunks stand in (topic, partition) order, so a stable sort by time is the merge.
+        times = np.concatenate([np.asarray(c.timestamps_ms, dtype=np.int64) for c in chunks])
+        owner = np.repeat(np.arange(len(chunks)), [len(c) for c in chunks])
+        first = owner[np.argsort(times, kind="stable")[:wanted]]
+        counts = np.bincount(first, minlength=len(chunks)).tolist()
+    return _within_bytes(chunks, counts)
+
+
+def _within_bytes(chunks: list[Chunk], counts: list[int]) -> list[int]:
+    """Cut the merge where it has STEP_BYTES; at least one record is taken."""
+    taken = [c.part(0, n) for c, n in zip(chunks, counts, strict=True)]
+    if sum(_bytes(part) for part in taken) <= STEP_BYTES:
+        return counts
+    merged = sorted(
+        (time, i, j) for i, part in enumerate(taken) for j, time in enumerate(part.timestamps_ms)
+    )
+    size, cut = 0, [0] * len(chunks)
+    for _, i, j in merged:
+        size += len(taken[i].values[j] or b"")
+        if size > STEP_BYTES and any(cut):
+            break
+        cut[i] = j + 1
+    return cut
+
+
+def _bytes(chunk: Chunk) -> int:
+    return sum([len(value) for value in chunk.values if value])
+
+
+def _from(chunk: Chunk | None, position: int) -> Chunk | None:
+    """What of a chunk is at `position` or beyond it."""
+    if chunk is None or chunk.offsets[-1] < position:
+        return None
+    index = int(np.searchsorted(np.asarray(chunk.offsets), position))
+    return chunk.part(index, len(chunk)) if index else chunk
+
+
+def _join(parts: list[Chunk]) -> Chunk:
+    if len(parts) == 1:
+        return parts[0]
+    joined = Chunk(parts[0].topic, parts[0].partition, [], [], [], [], [])
+    for name in ("offsets", "timestamps_ms", "keys", "values", "headers"):
+        setattr(joined, name, [item for part in parts for item in getattr(part, name)])
+    return joined
+
+
+def _concatenate(topic: str, chunks: list[Chunk]) -> RawRecords:
+    raw = RawRecords(topic, [], [], [], [], [])
+    for chunk in chunks:
+        raw.partitions.extend([chunk.partition] * len(chunk))
+        raw.offsets.extend(chunk.offsets)
+        raw.keys.extend(chunk.keys)
+        raw.values.extend(chunk.values)
+        raw.headers.extend(chunk.headers)
+    return raw
+
+
+def _reorder(raw: RawRecords, order: list[int]) -> RawRecords:
+    return RawRecords(
+        raw.topic,
+        [raw.partitions[i] for i in order],
+        [raw.offsets[i] for i in order],
+        [raw.keys[i] for i in order],
+        [raw.values[i] for i in order],
+        [raw.headers[i] for i in order],
+    )
+
+
+def _changed(wanted: Slice, what: str) -> str:
+    return (
+        f"{wanted.topic}[{wanted.partition}] offsets {wanted.start} to {wanted.stop}: {what}. "
+        "Ways out: put the records back (restore the log), or give up the learned state and go "
+        "on behind the last step with `stream-cl run --new-state`"
+    )

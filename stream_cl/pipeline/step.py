@@ -1,0 +1,187 @@
+"""The path of a step, whole and without I/O: what goes in, what comes out, what changes.
+
+    decode → predict → decide → publish        score: reads the state, changes nothing
+                                                      — the runner commits —
+    statistics → pending → labels → expiry     learn: the only place where state changes
+
+`score(S(k−1), taken)` gives the outputs of step k; after the transaction that carries them
+is committed, `learn(S(k−1), scored)` turns the state into S(k). Both are functions of their
+arguments alone, so replaying the slices of the manifest gives the same state again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stream_cl.core.draws import Draws, unit
+from stream_cl.core.protocols import Candidates, QueryStrategy
+from stream_cl.core.records import DeadLetter, Events, Outgoing, RawRecords
+from stream_cl.core.topics import Topics
+from stream_cl.decode.duplicates import CONFLICT, DUPLICATE, FRESH
+from stream_cl.decode.encoder import Refusal
+from stream_cl.decode.json_events import decode_events
+from stream_cl.decode.json_labels import decode_labels
+from stream_cl.pipeline import control, publish
+from stream_cl.pipeline.absorb import absorb
+from stream_cl.pipeline.publish import Requests, Stamp, Verdicts
+from stream_cl.pipeline.scored import Scored
+from stream_cl.pipeline.slicer import Taken
+from stream_cl.pipeline.state import State
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What does not change while the pipeline runs.
+
+    partitions: output topic → number of partitions. every: labels come for all events.
+    """
+
+    topics: Topics
+    partitions: Mapping[str, int]
+    partition_for: Callable[[str, bytes], int]
+    draws: Draws
+    strategy: QueryStrategy
+    requests: Requests
+    model: str
+    every: bool
+
+
+def score(state: State, taken: Taken, time_ms: int, incarnation: int, plan: Plan) -> Scored:
+    """Predict and decide with S(k−1). Changes nothing.
+
+    `time_ms` is the logical time of step k; the incarnation stands in headers only.
+    """
+    raw_events = taken.records(plan.topics.events)
+    decoded, letters = decode_events(raw_events)
+    refused = state.encoder.refused(decoded)
+    decoded, letters = _without(decoded, refused, raw_events, letters)
+    events, words, duplicates = _fresh(state, decoded, raw_events, letters, plan)
+    encoded = state.encoder.encode(events)
+
+    probabilities = state.guard.learner.predict(encoded.x)
+    utility = plan.strategy.utility(encoded.x, probabilities)
+    early = state.join.early
+    labelled = np.array(
+        [
+            label is not None or id_ in early
+            for id_, label in zip(events.ids, events.labels, strict=True)
+        ],
+        dtype=np.bool_,
+    )
+    decision = state.budget.decide(
+        Candidates(
+            utility,
+            ask_draw=unit(words[:, 0]),
+            held_out_draw=unit(words[:, 1]),
+            allowed=~labelled & state.asking,
+            # One place is kept for events whose label is here already.
+            **_room(state),
+        )
+    )
+    best = probabilities.max(axis=1, initial=0.0)
+    verdicts = Verdicts(probabilities, 1.0 - best, utility, decision)
+
+    raw_labels = taken.by_partition(plan.topics.labels)
+    labels, label_letters = decode_labels(raw_labels)
+    commands, control_letters = control.decode(taken.records(plan.topics.control))
+    letters = letters + label_letters + control_letters
+    scored = Scored(
+        taken, time_ms, raw_events, raw_labels, events, words, encoded, labelled, verdicts,
+        labels, commands, letters, duplicates, outputs=[],
+    )  # fmt: skip
+    stamp = Stamp(state.step + 1, incarnation, f"{plan.model}/{state.learned}")
+    scored.outputs = _outputs(state, scored, stamp, plan)
+    return scored
+
+
+def learn(state: State, scored: Scored, plan: Plan, quarantine: str | None = None) -> None:
+    """Turn S(k−1) into S(k), after the commit. The only place where state changes.
+
+    On replay `quarantine` is the reason for which the manifest says that the learner failed
+    on this step's labels.
+    """
+    state.window.commit(scored.events.content, scored.words)
+    state.encoder.commit(scored.encoded)
+    state.budget.commit(scored.verdicts.decision)
+    state.step += 1
+    state.time_ms = scored.time_ms
+    unread_ms = scored.taken.unread_ms
+    state.read_to_ms = scored.time_ms if unread_ms is None else min(scored.time_ms, unread_ms - 1)
+    for at in scored.taken.slices:
+        state.positions[at.at] = at.stop
+    state.outbox = absorb(state, scored, plan.every, quarantine)
+    state.asking = control.asking(state.asking, scored.commands)
+
+
+def _room(state: State) -> dict[str, Any]:
+    """Requests that may still be opened: exploration has the last tenth for itself."""
+    room = state.join.pending.room - 1
+    return {"room": room - state.join.pending.capacity // 10, "room_floor": room}
+
+
+def _without(
+    events: Events,
+    refused: list[Refusal],
+    raw: RawRecords,
+    letters: list[DeadLetter],
+) -> tuple[Events, list[DeadLetter]]:
+    """The events that the encoder takes; the others become dead letters."""
+    if not refused:
+        return events, letters
+    letters = letters + [_letter(raw, events.rows[i], code, why) for i, code, why in refused]
+    gone = {i for i, _, _ in refused}
+    return events.take([i for i in range(len(events)) if i not in gone]), letters
+
+
+def _fresh(
+    state: State, events: Events, raw: RawRecords, letters: list[DeadLetter], plan: Plan
+) -> tuple[Events, npt.NDArray[np.uint64], int]:
+    """The events that are new, their draws, and how many were repeated.
+
+    An id with other content inside the window becomes a dead letter.
+    """
+    words = plan.draws.words(events.ids)
+    pending = state.join.pending.contents
+    verdicts = state.window.check(events.ids, events.content, words, pending)
+    if not verdicts.any():
+        return events, words, 0
+    for i in np.flatnonzero(verdicts == CONFLICT).tolist():
+        reason = f"id {events.ids[i]!r:.100} was seen with other content"
+        letters.append(_letter(raw, events.rows[i], "duplicate_id", reason))
+    fresh = np.flatnonzero(verdicts == FRESH)
+    repeated = int((verdicts == DUPLICATE).sum())
+    return events.take(fresh.tolist()), words[fresh], repeated
+
+
+def _letter(raw: RawRecords, row: int, code: str, reason: str) -> DeadLetter:
+    return DeadLetter(raw.source(row), raw.keys[row], raw.values[row], code, reason)
+
+
+def _outputs(state: State, scored: Scored, stamp: Stamp, plan: Plan) -> list[Outgoing]:
+    """Predictions, requests and dead letters of this step; the outbox of the one before."""
+    topics, events = plan.topics, scored.events
+    names = state.join.classes.names
+    values = publish.predictions(events, scored.verdicts, names, stamp)
+    requests = [publish.withdrawn(id_) for id_ in state.outbox.withdrawn]
+    if not plan.every:
+        requests += plan.requests.open(events, scored.verdicts, names, scored.time_ms)
+    letters = state.outbox.dead_letters + scored.dead_letters
+    return [
+        *publish.by_source(
+            topics.predictions,
+            values,
+            scored.raw_events,
+            events,
+            partitions=plan.partitions[topics.predictions],
+            common=stamp.headers,
+        ),
+        *publish.by_partition(topics.label_requests, requests, plan.partition_for, stamp.headers),
+        *publish.dead_letters(
+            topics.dead_letters, letters, plan.partitions[topics.dead_letters], stamp.headers
+        ),
+    ]

@@ -1,0 +1,55 @@
+"""Uncertainty sampling: ask where the learner is least sure.
+
+Source: Settles 2009, *Active Learning Literature Survey*, section 3.1. For class
+probabilities p sorted so that p1 ≥ p2 ≥ …:
+
+    least_confidence   1 − p1
+    margin             1 − (p1 − p2)
+    entropy            −Σ p log p / log k
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from stream_cl.core.records import FloatMatrix, Probabilities
+
+Measure = Literal["least_confidence", "margin", "entropy"]
+MEASURES: Final[tuple[Measure, ...]] = ("least_confidence", "margin", "entropy")
+
+
+class UncertaintySampling:
+    """Utility in [0, 1]; 1 while fewer than two classes are known. No state.
+
+    Costs O(k) per event.
+    """
+
+    name = "uncertainty"
+
+    def __init__(self, measure: Measure = "margin") -> None:
+        self.measure: Measure = measure
+
+    def utility(self, x: FloatMatrix, probabilities: Probabilities) -> npt.NDArray[np.float64]:
+        """`float64 [n]` from `probabilities [n, k]`."""
+        return uncertainty(probabilities, self.measure)
+
+
+def uncertainty(probabilities: Probabilities, measure: Measure) -> npt.NDArray[np.float64]:
+    """The measure for each row of `probabilities [n, k]`, as `float64 [n]` in [0, 1]."""
+    n, k = probabilities.shape
+    if k < 2:
+        # Nothing is known to be told apart yet: every label teaches as much as a label can.
+        return np.ones(n, dtype=np.float64)
+    if measure == "entropy":
+        safe = np.where(probabilities > 0, probabilities, 1.0)
+        result = -(probabilities * np.log(safe)).sum(axis=1) / np.log(k)
+    elif measure == "least_confidence":
+        result = 1.0 - probabilities.max(axis=1)
+    else:
+        top = np.partition(probabilities, k - 2, axis=1)
+        result = 1.0 - (top[:, k - 1] - top[:, k - 2])
+    clipped: npt.NDArray[np.float64] = np.clip(result, 0.0, 1.0)
+    return clipped
