@@ -108,7 +108,7 @@ class ColumnsEncoder:
 
     def _pick(self, events: Events, names: tuple[str, ...]) -> tuple[npt.NDArray[np.float64], int]:
         """The columns of events that have the same names, and how many values have none."""
-        flat = np.frombuffer(b"".join(events.numbers), np.float64)  # type: ignore[arg-type]
+        flat = np.frombuffer(bytearray().join(events.numbers), np.float64)  # type: ignore[arg-type]
         given = flat.reshape(len(events), len(names))
         if names == self.columns:
             return given, 0

@@ -153,12 +153,12 @@ class HashingEncoder:
         n = len(events)
         added: dict[str, int] = {}
         layout = self._layout(schema, added)
-        flat = np.frombuffer(b"".join(events.numbers), np.float64)  # type: ignore[arg-type]
+        flat = np.frombuffer(bytearray().join(events.numbers), np.float64)  # type: ignore[arg-type]
         values = flat.reshape(n, -1)
         if len(layout.columns) < values.shape[1]:
             values = np.ascontiguousarray(values[:, layout.columns])
         x = row_blank(n, self._width)
-        moments = self._moments[:, layout.slots]
+        moments = np.take(self._moments, layout.slots, axis=1)
         put_rows(values, layout.slots, layout.modes, moments, x)
         own = layout.modes == SCALE
         overflow_keys = self._overflow_keys + layout.overflow_keys * n
@@ -184,7 +184,7 @@ class HashingEncoder:
         slots = np.array(entries.slots, dtype=np.int64)
         modes = np.array(entries.modes, dtype=np.int8)
         touched, places = np.unique(slots, return_inverse=True)
-        moments = self._moments[:, touched]
+        moments = np.take(self._moments, touched, axis=1)
         starts, values = np.array(entries.starts), np.array(entries.values, dtype=np.float64)
         put_entries(starts, values, slots, modes, places, moments, x)
         overflow_keys = self._overflow_keys + entries.overflow_keys

@@ -73,7 +73,7 @@ class VectorEncoder:
         rejected = self.refused(events)
         out = {refusal.event for refusal in rejected}
         kept = [i for i in range(len(events)) if i not in out]
-        packed = b"".join([events.numbers[i] for i in kept])  # type: ignore[misc]
+        packed = bytearray().join([events.numbers[i] for i in kept])  # type: ignore[misc]
         values = np.frombuffer(packed, np.float64).reshape(len(kept), self._width)
         moments = None
         if self._moments is None:

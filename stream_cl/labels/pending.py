@@ -44,6 +44,11 @@ class Waiting:
         """A zeroed structured array of n entries, to be filled column by column."""
         return np.zeros(n, dtype=_ENTRY)
 
+    @staticmethod
+    def joined(entries: Sequence[npt.NDArray[np.void]]) -> npt.NDArray[np.void]:
+        """One array of several; numpy's own concatenation takes 30 µs per structured array."""
+        return np.frombuffer(b"".join([entry.tobytes() for entry in entries]), dtype=_ENTRY)
+
 
 class Pending:
     """Bounded store: id → features and what was decided about the event.

@@ -49,6 +49,7 @@ _PLAIN: Final = {
     ("numpy._core.multiarray", "scalar"),
     ("numpy._core.numeric", "_frombuffer"),
     ("numpy.random._mt19937", "MT19937"),
+    ("numpy.random._pickle", "__bit_generator_ctor"),
     ("numpy.random._pickle", "__randomstate_ctor"),
     ("random", "Random"),
 }
@@ -93,6 +94,7 @@ _METHODS: Final = {
     ("river.linear_model.pa", "_calc_tau_0"),
     ("river.linear_model.pa", "_calc_tau_1"),
     ("river.linear_model.pa", "_calc_tau_2"),
+    ("river.multiclass.occ", "_next_code"),
 }
 """(module of the class, method): the bound methods that models keep a reference to."""
 

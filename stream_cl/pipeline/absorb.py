@@ -105,7 +105,7 @@ def _train(state: State, joined: Joined, quarantine: str | None) -> str | None:
 
 
 def _judge(state: State, answered: list[Answered]) -> None:
-    entry = np.concatenate([answer.waiting.entry for answer in answered])
+    entry = Waiting.joined([answer.waiting.entry for answer in answered])
     number = np.array([answer.number for answer in answered])
     right = (entry["predicted"] == number) & (number >= 0)
     state.accuracy.add(entry["event"], right, entry["propensity"])
