@@ -142,7 +142,7 @@ def _override(
             return  # what stands there is a mistake, and is reported there
         inner = inner[key]
     if len(keys) == 2 and keys[1] == "kind":
-        _change_kind(keys[0], inner, given.data)
+        _change_kind(document, keys[0], given.data, source)
     inner[keys[-1]] = given.data
     document.wrong = [path for path in document.wrong if path[: len(keys)] != keys] + given.wrong
     for path in [path for path in document.origins if path[: len(keys)] == keys]:
@@ -151,8 +151,9 @@ def _override(
     document.origins[keys] = Origin(place, (source, 0), text)
 
 
-def _change_kind(section: str, given: dict[str, Any], new: Any) -> None:
-    """Leave out what belongs to the kind before and not to every kind."""
+def _change_kind(document: Document, section: str, new: Any, source: int) -> None:
+    """Leave out what an earlier source gave to the kind before, but for what all kinds have."""
+    given = document.data[section]
     models = kinds(section)
     default = getattr(Config.model_fields[section].default, "kind", None) if models else None
     old = given.get("kind", default)
@@ -166,7 +167,7 @@ def _change_kind(section: str, given: dict[str, Any], new: Any) -> None:
         for name in getattr(base, "model_fields", {})
     }
     for name in before.model_fields.keys() & given.keys():
-        if name not in shared:
+        if name not in shared and document.origins[section, name].rank[0] < source:
             del given[name]
 
 

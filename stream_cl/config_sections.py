@@ -53,7 +53,7 @@ class Step(Section):
     """The micro-batch: the unit of work, of transaction and of replay."""
 
     max_events: int = Field(
-        1000,
+        32,
         ge=1,
         le=limits.STEP_EVENTS_MAX,
         description="Most records that a step takes; it takes what has arrived if that is less.",
@@ -232,7 +232,8 @@ class Labels(Section):
 
     join: Literal["requested", "every"] = Field(
         "requested",
-        description="requested: labels are asked for; every: a label comes for every event.",
+        description="requested: labels are asked for; every: a label comes for every event, and "
+        "`query` and `budget` are not used.",
     )
     ttl_s: float = Field(
         86_400.0,

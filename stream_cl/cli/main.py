@@ -12,15 +12,31 @@ from typing import Final
 import typer
 
 from stream_cl import __version__
-from stream_cl.cli import check, consume, init, produce, schema
+from stream_cl.cli import (
+    annotate,
+    check,
+    consume,
+    drain,
+    evaluate,
+    init,
+    inspect,
+    produce,
+    run,
+    schema,
+)
 from stream_cl.cli.common import emit, guarded
 
 COMMANDS: Final[tuple[tuple[str, Callable[..., None]], ...]] = (
     ("init", init.command),
     ("check", check.command),
     ("schema", schema.command),
+    ("run", run.command),
     ("produce", produce.command),
+    ("annotate", annotate.command),
     ("consume", consume.command),
+    ("evaluate", evaluate.command),
+    ("inspect", inspect.command),
+    ("drain", drain.command),
 )
 
 app = typer.Typer(
@@ -57,4 +73,8 @@ for _name, _command in COMMANDS:
 
 def main() -> None:
     """Entry point of the console script."""
-    app()
+    app(prog_name="stream-cl")
+
+
+if __name__ == "__main__":
+    main()

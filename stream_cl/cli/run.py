@@ -79,6 +79,7 @@ def run(config: Config, until_idle_s: float | None, new_state: bool = False) -> 
             run_steps(pipeline, clock, stop, config.step.poll_ms / 1000, until_idle_s)
             pipeline.close()
         finally:
+            pipeline.abandon()
             log.close()
     say.info("stopped", step=pipeline.state.step, **pipeline.state.counts)
 

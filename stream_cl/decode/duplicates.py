@@ -91,6 +91,11 @@ class DuplicateWindow:
             pending_content,
         )
 
+    def contains(self, words: npt.NDArray[np.uint64]) -> bool:
+        """Whether the id with these words (`uint64 [1, 3]`) is inside the window."""
+        slot = _find(self._table, self._ring, words[0, _TEXT], words[0, _SECOND])
+        return bool(self._table[slot])
+
     def commit(self, content: Sequence[int], words: npt.NDArray[np.uint64]) -> None:
         """Put n ids in, those that `check` found fresh, and let the oldest go.
 

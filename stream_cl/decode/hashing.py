@@ -78,7 +78,7 @@ class HashingEncoder:
 
     Counter: `overflow_keys`, the values whose key had no slot of its own.
     Memory: 24 bytes per slot, and 250 bytes per key of the vocabulary. Cost: 0.4 µs per
-    event of ten numbers with the same names, 0.5 µs per feature otherwise.
+    event of ten numbers with the same names, 0.7 µs per feature or word otherwise.
 
     Args:
         width: numbers per encoded event, at most `limits.WIDTH_MAX`.

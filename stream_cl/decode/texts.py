@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,4 +21,4 @@ def unpack_texts(packed: dict[str, Any]) -> list[str]:
     """The texts that `pack_texts` packed."""
     whole = packed["utf8"].tobytes().decode()
     ends = np.cumsum(packed["characters"], dtype=np.int64).tolist()
-    return [whole[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True) if ends]
+    return [whole[start:end] for start, end in pairwise([0, *ends])]

@@ -1,9 +1,9 @@
 """Which models of river are offered, and how one is built from its name and parameters.
 
-Offered is what was run through the checks of `testing.learner_contract`: predicting changes
+Offered is what a test has shown to be a function of what it learned: predicting changes
 nothing, two processes give the same predictions (under the PYTHONHASHSEED that `run` sets),
-and so does a model that was put back in another process. Everything else is refused by name
-with its reason, because a model that differs on replay would break recovery.
+and so does a model that was put back in another process. A model that differs on replay would
+break recovery. Everything else is refused by name with its reason.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from river import (
+    bandit,
     base,
     drift,
     ensemble,
@@ -22,6 +23,7 @@ from river import (
     imblearn,
     linear_model,
     metrics,
+    model_selection,
     multiclass,
     naive_bayes,
     neighbors,
@@ -57,6 +59,7 @@ OFFERED: Final = (
     "linear_model.PAClassifier",
     "linear_model.Perceptron",
     "linear_model.SoftmaxRegression",
+    "model_selection.BanditClassifier",
     "multiclass.OneVsOneClassifier",
     "multiclass.OneVsRestClassifier",
     "multiclass.OutputCodeClassifier",
@@ -85,15 +88,15 @@ REFUSED: Final = {
     "imblearn.RandomOverSampler": _SAMPLER,
     "imblearn.RandomSampler": _SAMPLER,
     "imblearn.RandomUnderSampler": _SAMPLER,
-    "misc.ZstdClassifier": "it classifies texts, and the encoder has turned them into numbers",
-    "model_selection.BanditClassifier": "it draws random numbers in predict",
-    "model_selection.SuccessiveHalvingClassifier": "it stops choosing after a fixed budget",
+    "misc.ZstdClassifier": "it reads texts, which the encoder has turned into numbers",
+    "model_selection.SuccessiveHalvingClassifier": "it must know the length of the stream",
     "naive_bayes.ComplementNB": _COUNTS,
     "naive_bayes.MultinomialNB": _COUNTS,
     "neighbors.SWINN": "its search draws random numbers in predict; use neighbors.LazySearch",
 }
 
 _PACKAGES: Final[dict[str, ModuleType]] = {
+    "bandit": bandit,
     "drift": drift,
     "drift.binary": drift_binary,
     "ensemble": ensemble,
@@ -102,6 +105,7 @@ _PACKAGES: Final[dict[str, ModuleType]] = {
     "imblearn": imblearn,
     "linear_model": linear_model,
     "metrics": metrics,
+    "model_selection": model_selection,
     "multiclass": multiclass,
     "naive_bayes": naive_bayes,
     "neighbors": neighbors,

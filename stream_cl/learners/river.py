@@ -26,6 +26,7 @@ everything that was learned.
 
 from __future__ import annotations
 
+import copy
 import inspect
 import math
 import pickle
@@ -36,7 +37,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from stream_cl.core.errors import CheckpointCorrupt, LearnerFailed
+from stream_cl.core.errors import CheckpointCorrupt, LearnerFailed, UserError
 from stream_cl.core.records import FloatMatrix, Probabilities
 from stream_cl.core.snapshot import Snapshot
 from stream_cl.learners import safe_pickle
@@ -57,7 +58,8 @@ class River:
         max_classes: most classes that it may ever be given.
 
     Raises:
-        UserError: the name is not offered, or a parameter is none of the model's.
+        UserError: the name is not offered, a parameter is none of the model's, or the model
+            cannot learn, predict or be saved with these parameters.
 
     >>> import numpy as np
     >>> learner = River("naive_bayes.GaussianNB", {}, width=1, seed=0, max_classes=2)
@@ -81,6 +83,7 @@ class River:
         self._width = width
         self._max_classes = max_classes
         self._model = build(model, parameters or {}, seed)
+        _try(self._model, model, width)
         self._weighted = "w" in inspect.signature(self._model.learn_one).parameters
         self._counts: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)
         self._chain = bytes(_CHAIN_BYTES)
@@ -204,3 +207,18 @@ class River:
         self._model = model
         self._counts = np.array(snapshot["counts"], dtype=np.int64)
         self._chain = bytes.fromhex(snapshot["chain"])
+
+
+def _try(model: Any, name: str, width: int) -> None:
+    """Let a copy learn and be saved, so that a mistake in the parameters shows at the start."""
+    trial = copy.deepcopy(model)
+    event = dict.fromkeys(range(width), 0.0)
+    try:
+        for c in (0, 1, 0):
+            trial.learn_one(event, c)
+            trial.predict_one(event)
+        safe_pickle.loads(pickle.dumps(trial, protocol=5), f"learner {name}")
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise UserError(f"{name} does not work with these parameters: {error}") from error

@@ -58,6 +58,7 @@ _PLAIN: Final = {
 _PACKAGES: Final = frozenset(
     {
         "_river_rust",
+        "bandit",
         "base",
         "drift",
         "dummy",
@@ -67,6 +68,7 @@ _PACKAGES: Final = frozenset(
         "imblearn",
         "linear_model",
         "metrics",
+        "model_selection",
         "multiclass",
         "naive_bayes",
         "neighbors",
@@ -86,6 +88,7 @@ _FUNCTIONS: Final = {
 """Functions of river that models keep a reference to."""
 
 _METHODS: Final = {
+    ("river.base.base", "clone"),
     ("river.ensemble.bagging", "_leveraging_bag"),
     ("river.ensemble.bagging", "_leveraging_bag_me"),
     ("river.ensemble.bagging", "_leveraging_bag_half"),

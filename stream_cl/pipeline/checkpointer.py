@@ -61,6 +61,10 @@ class Checkpointer:
         if self._writing is not None:
             self._writing.result()
 
+    def abandon(self) -> None:
+        """Let the thread end; what became of its checkpoint does not matter any more."""
+        self._thread.shutdown(wait=True)
+
     def _write(self, step: int, incarnation: int, copied: Snapshot, about: dict[str, Any]) -> None:
         again = self._fresh()
         again.restore(copied)

@@ -188,6 +188,10 @@ class Pipeline:
             self.checkpoint(wait=True)
         self._checkpointer.close()
 
+    def abandon(self) -> None:
+        """Stop without a last checkpoint, after a fault: the manifest has what is needed."""
+        self._checkpointer.abandon()
+
     def lag(self) -> int:
         """Records of the input topics that are not read yet."""
         bounds = self._transport.bounds(self.inputs)

@@ -52,6 +52,7 @@ class TestDriver:
     def __init__(self, config: Mapping[str, Any] | None = None, folder: Path | None = None) -> None:
         self._temporary = tempfile.TemporaryDirectory() if folder is None else None
         self.folder = Path(self._temporary.name) if self._temporary else Path(str(folder))
+        self.folder.mkdir(parents=True, exist_ok=True)
         self.clock = FakeClock()
         self.config = Config.model_validate(dict(config or {})).beside(self.folder)
         self.log = build.open_transport(self.config, self.clock)
@@ -125,6 +126,8 @@ class TestDriver:
             assert self.pipeline is not None
             self.pipeline.close()
         except SimulatedCrash:
+            if self.pipeline is not None:
+                self.pipeline.abandon()
             self.pipeline = None
             return
         raise AssertionError(f"{point} was not reached {nth} times")

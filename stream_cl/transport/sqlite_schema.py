@@ -6,7 +6,7 @@ user_version`; nothing is written to a file of another program, or of a newer ve
 Batches are kept in one table with an integer key, the partition's number times 2^48 plus
 the batch's first offset. Measured against `PRIMARY KEY (topic, partition, offset)`: rows of
 270 kB are read in a sixth of the time that it takes WITHOUT ROWID and in less than half of
-that with an index of its own, and written no slower; small rows cost the same.
+that with an index of its own, and written about as fast; small rows cost the same.
 
 **The write-ahead log.** SQLite before 3.51.3 may damage a database when one connection
 starts the write-ahead log anew while another copies it into the database (a checkpoint).

@@ -7,10 +7,11 @@ from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
+
 from stream_cl.learners.river import River
 from stream_cl.testing.learner_contract import events, run
 
-START, NEXT = 200, 200
+START, NEXT = 100, 200
 TREE = {"model": "tree.HoeffdingTreeClassifier", "parameters": {"grace_period": 20}}
 ADAPTIVE = {"model": "tree.HoeffdingAdaptiveTreeClassifier", "parameters": {"grace_period": 20}}
 BINARY = {"model": "linear_model.LogisticRegression"}
@@ -47,6 +48,11 @@ CASES = {
     "linear_model.PAClassifier": {"mode": 2},
     "linear_model.Perceptron": {},
     "linear_model.SoftmaxRegression": {},
+    "model_selection.BanditClassifier": {
+        "models": [BAYES, TREE],
+        "metric": {"model": "metrics.Accuracy"},
+        "policy": {"model": "bandit.EpsilonGreedy", "parameters": {"epsilon": 0.1}},
+    },
     "multiclass.OneVsOneClassifier": {"classifier": BINARY},
     "multiclass.OneVsRestClassifier": {"classifier": {"model": "tree.SGTClassifier"}},
     "multiclass.OutputCodeClassifier": {"classifier": BINARY, "code_size": 6},

@@ -11,16 +11,22 @@ import numpy as np
 CLIP = 8.0
 
 
-def standardised(path: Path, limit: int | None = None):
-    """`x [n, d]` by the running mean and variance up to each event, and `y [n]`."""
+def raw(path: Path, limit: int | None = None):
+    """`x float32 [n, d]` as it stands in the file, and `y [n]` in order of first appearance."""
     with gzip.open(path, "rt") as file:
         lines = list(csv.reader(file))[1:][:limit]
-    raw = np.array([line[:-1] for line in lines], dtype=np.float64)
+    x = np.array([line[:-1] for line in lines], dtype=np.float32)
     first_seen: dict[str, int] = {}
     y = np.array([first_seen.setdefault(line[-1], len(first_seen)) for line in lines])
-    x = np.empty_like(raw)
-    mean, squares = np.zeros(raw.shape[1]), np.zeros(raw.shape[1])
-    for i, row in enumerate(raw):
+    return x, y
+
+
+def standardised(path: Path, limit: int | None = None):
+    """As `raw`, but standardised by the running mean and variance up to each event."""
+    numbers, y = raw(path, limit)
+    x = np.empty(numbers.shape)
+    mean, squares = np.zeros(x.shape[1]), np.zeros(x.shape[1])
+    for i, row in enumerate(numbers.astype(np.float64)):
         away = row - mean
         mean += away / (i + 1)
         squares += away * (row - mean)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from stream_cl.learners.majority import Majority
 from stream_cl.testing.learner_contract import LearnerContract
 

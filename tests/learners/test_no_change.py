@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from stream_cl.learners.no_change import NoChange
 from stream_cl.testing.learner_contract import LearnerContract
 

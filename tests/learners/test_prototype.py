@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from stream_cl.learners.prototype import Prototype
 from stream_cl.testing.learner_contract import LearnerContract, events
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import stream_cl
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+import stream_cl
 from stream_cl.core.errors import LearnerFailed
 from stream_cl.core.snapshot import digest
 from stream_cl.learners.softmax import Softmax

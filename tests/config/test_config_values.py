@@ -1,0 +1,208 @@
+"""Where a config's values come from, and what else is made of them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import yaml
+from pydantic import SecretStr, ValidationError
+
+from stream_cl.config import NOT_STATE, Config, kinds, masked, public, state_keys
+from stream_cl.config_file import load
+from stream_cl.config_sections import MajorityLearner, Section, SoftmaxLearner
+from stream_cl.config_template import json_schema, template
+from stream_cl.core.errors import ConfigError
+
+
+def read(folder: Path, text: str, *sets: str, **environ: str) -> Config:
+    (folder / "c.yaml").write_text(text)
+    return load(folder / "c.yaml", sets, environ)
+
+
+def other_value(value: Any, key: str) -> Any:
+    """Another value that is right for the same key."""
+    special = {
+        "transport": "sqlite:///other.db",
+        "start": "latest",
+        "topics.prefix": "x-",
+        "topics.retention_hours": 5.0,
+        "step.max_ms": 7.0,
+        "learner.max_classes": 7,
+        "learner.model": "naive_bayes.GaussianNB",
+        "learner.parameters": {"a": 1},
+        "encoder.columns": ["x", "y"],
+        "query.measure": "entropy",
+        "budget.held_out": 0.05,
+        "labels.join": "every",
+        "requests.fields": ["a"],
+        "checkpoint.path": "elsewhere",
+        "http.host": "::1",
+        "log.level": "debug",
+        "log.format": "json",
+    }
+    if key in special:
+        return special[key]
+    if isinstance(value, bool):
+        return not value
+    return value + 1 if isinstance(value, int) else value / 2 or 0.5
+
+
+def every_key() -> list[tuple[str, str, Any]]:
+    """(section, key, default) of every key of every kind; the section is "" at the top."""
+    keys: list[tuple[str, str, Any]] = []
+    for name, field in Config.model_fields.items():
+        if not isinstance(field.default, Section):
+            keys.append(("", name, field.default))
+            continue
+        for model in kinds(name).values() or [type(field.default)]:
+            for key, inner in model.model_fields.items():
+                kind = model.model_fields["kind"].default if "kind" in model.model_fields else ""
+                if key != "kind":
+                    default = inner.get_default(call_default_factory=True)
+                    keys.append((f"{name}:{kind}", key, default))
+    # These two have one value only until there are other memories and another broker.
+    return [key for key in keys if key[:2] not in (("memory:none", "capacity"), ("", "client"))]
+
+
+@pytest.mark.parametrize(("where", "key", "default"), every_key())
+@pytest.mark.parametrize("by", ["environment", "--set"])
+def test_every_key_can_be_overridden(
+    tmp_path: Path, where: str, key: str, default: Any, by: str
+) -> None:
+    section, _, kind = where.partition(":")
+    path = f"{section}.{key}" if section else key
+    if not isinstance(default, int | float | str | dict | tuple | None):
+        default = 4  # required, so without a default: a width
+    wanted = other_value(default, path)
+    given = {path: wanted} | ({f"{section}.kind": kind} if kind else {})
+    if kind == "columns":
+        given.setdefault("encoder.columns", ["x"])
+    if kind == "vector":
+        given.setdefault("encoder.width", 3)
+    words = {name: orjson.dumps(value).decode() for name, value in given.items()}
+    if by == "--set":
+        config = read(tmp_path, "", *(f"{name}={word}" for name, word in words.items()))
+    else:
+        environ = {
+            f"STREAM_CL__{name.upper().replace('.', '__')}": word for name, word in words.items()
+        }
+        config = read(tmp_path, "", **environ)
+    value = public(config)
+    for part in path.split("."):
+        value = value[part]
+    assert value == wanted
+    assert value != default
+
+
+def test_the_command_line_wins_over_the_environment_and_that_over_the_file(tmp_path: Path) -> None:
+    text = "seed: 1\nstep: {max_events: 1, poll_ms: 1}\n"
+    environ = {"STREAM_CL__SEED": "2", "STREAM_CL__STEP__MAX_EVENTS": "2", "STREAM_CL_DATA": "x"}
+    config = read(tmp_path, text, "seed=3", **environ)
+    assert (config.seed, config.step.max_events, config.step.poll_ms) == (3, 2, 1)
+
+
+def test_empty_files_and_sections_mean_the_defaults(tmp_path: Path) -> None:
+    for text in ("", "# nothing\n", "step:\nlearner:\n", "\ufeffseed: 0\n", "{}"):
+        assert public(read(tmp_path, text)) == public(Config())
+
+
+def test_numbers_may_be_written_as_people_write_them(tmp_path: Path) -> None:
+    config = read(tmp_path, "budget: {fraction: 5e-2}\ndedupe: {window_events: 1e6}\nseed: 1_000")
+    assert (config.budget.fraction, config.dedupe.window_events, config.seed) == (0.05, 10**6, 1000)
+
+
+def test_another_kind_can_be_chosen_over_a_file_that_lists_every_setting(tmp_path: Path) -> None:
+    """`init`, then `--set learner.kind=majority`, must not end in unknown keys."""
+    config = read(tmp_path, template(Config()), "learner.kind=majority", "learner.max_classes=7")
+    assert config.learner == MajorityLearner(max_classes=7)
+    config = read(tmp_path, "learner: {max_classes: 9, l2: 0.5}", "learner.kind=prototype")
+    assert config.learner.max_classes == 9, "what all kinds have stays"
+    with pytest.raises(ConfigError, match=r"learner\.l2: no such key"):
+        read(tmp_path, "learner: {kind: majority}", "learner.l2=0.5")
+
+
+def test_a_whole_section_can_be_replaced(tmp_path: Path) -> None:
+    config = read(tmp_path, "learner: {l2: 0.5}", "learner={kind: softmax, max_classes: 3}")
+    assert config.learner == SoftmaxLearner(max_classes=3)
+
+
+def test_empty_text_is_text(tmp_path: Path) -> None:
+    assert read(tmp_path, "topics: {prefix: a}", "topics.prefix=").topics.prefix == ""
+
+
+def test_paths_start_at_the_folder_of_the_file(tmp_path: Path) -> None:
+    config = read(tmp_path, "")
+    assert config.log_file == tmp_path / "stream_cl.db"
+    assert config.checkpoint_folder == tmp_path / "checkpoints"
+    config = read(tmp_path, "transport: sqlite:////a/b.db\ncheckpoint: {path: /c}")
+    assert (config.log_file, config.checkpoint_folder) == (Path("/a/b.db"), Path("/c"))
+
+
+def test_a_config_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError):
+        Config().step.max_events = 3  # type: ignore[misc]
+
+
+def test_init_writes_the_defaults(tmp_path: Path) -> None:
+    text = template(Config())
+    assert public(read(tmp_path, text)) == public(Config())
+    assert all(len(line) <= 100 for line in text.splitlines())
+    written = yaml.safe_load(text)
+    assert list(written) == list(Config.model_fields), "every key is there"
+    for name in Config.model_fields:
+        for kind in kinds(name):
+            assert f"kind: {kind}" in text
+
+
+def test_every_setting_says_what_it_is() -> None:
+    models = {type(f.default) for f in Config.model_fields.values()} - {str, int}
+    models |= {model for name in Config.model_fields for model in kinds(name).values()}
+    for model in models:
+        assert model.__doc__
+        for name, field in model.model_fields.items():
+            assert name == "kind" or field.description, f"{model.__name__}.{name}"
+
+
+def test_the_schema_names_every_key_and_takes_what_init_writes() -> None:
+    schema = json_schema(Config())
+    assert set(schema["properties"]) == set(Config.model_fields)
+    assert schema["properties"]["seed"]["default"] == 0
+    assert schema["$defs"]["ColumnsEncoder"]["required"] == ["kind", "columns"]
+    assert orjson.dumps(schema)
+
+
+def test_the_state_does_not_depend_on_where_it_lies_or_what_is_logged() -> None:
+    kept = state_keys(Config())
+    assert "learner" in kept
+    assert "poll_ms" not in kept["step"]
+    assert "delay" not in kept["labels"]
+    for key in NOT_STATE:
+        section, _, name = key.partition(".")
+        assert (name not in kept[section]) if name else (section not in kept)
+    assert orjson.loads(orjson.dumps(kept)) == kept, "a manifest can hold it"
+
+
+def test_secrets_are_never_printed() -> None:
+    class Broker(Section):
+        password: SecretStr = SecretStr("hunter2")
+
+    dumped = masked({"broker": Broker().model_dump(), "list": (SecretStr("hunter2"),)})
+    assert "hunter2" not in repr(dumped)
+    assert dumped["broker"]["password"] == "**********"
+
+
+def test_reading_a_config_needs_nothing_heavy() -> None:
+    """`check` and the editor's schema must not wait for torch."""
+    program = (
+        "import sys, stream_cl.config_file, stream_cl.config_template;"
+        "print(sorted({'numpy', 'torch', 'river', 'numba'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
