@@ -8,9 +8,9 @@ import os
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ[_name] = "1"
 
-from pathlib import Path
+from pathlib import Path  # noqa: E402  after the thread counts
 
-import pytest
+import pytest  # noqa: E402
 
 
 @pytest.fixture(scope="session")

@@ -122,7 +122,7 @@ class FractionBudget:
 
 
 @numba.njit(cache=True)
-def _decide(  # noqa: PLR0917  numba takes no keyword-only arguments
+def _decide(
     utility: Any,
     ask_draw: Any,
     held_out_draw: Any,

@@ -45,7 +45,7 @@ def command(
     fix_hash_seed(loaded)
     rows = recorded(data, limit)
     with progress("events", len(rows) * seeds) as advance:
-        found = evaluate(loaded, rows, seeds, lambda done: advance(done))
+        found = evaluate(loaded, rows, seeds, advance)
     if as_json:
         emit(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
         return
@@ -78,9 +78,12 @@ def evaluate(
     runs = []
     for seed in range(seeds):
         seeded = config.model_copy(update={"seed": seed}) if seeds > 1 else config
-        before = seed * len(rows)
-        runs.append(figures(*run_once(seeded, rows, lambda n, at=before: progressed(at + n))))
+        runs.append(figures(*run_once(seeded, rows, _from(seed * len(rows), progressed))))
     return {**_summary(runs), "seeds": runs}
+
+
+def _from(before: int, progressed: Callable[[int], None]) -> Callable[[int], None]:
+    return lambda done: progressed(before + done)
 
 
 def run_once(

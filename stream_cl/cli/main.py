@@ -16,8 +16,10 @@ from stream_cl.cli import (
     annotate,
     check,
     consume,
+    doctor,
     drain,
     evaluate,
+    explain,
     init,
     inspect,
     produce,
@@ -37,6 +39,8 @@ COMMANDS: Final[tuple[tuple[str, Callable[..., None]], ...]] = (
     ("evaluate", evaluate.command),
     ("inspect", inspect.command),
     ("drain", drain.command),
+    ("explain", explain.command),
+    ("doctor", doctor.command),
 )
 
 app = typer.Typer(

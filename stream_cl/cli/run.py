@@ -91,6 +91,7 @@ def fix_hash_seed(config: Config) -> None:
     """
     if config.learner.kind != "river" or not sys.flags.hash_randomization:
         return
-    environment = {**os.environ, "PYTHONHASHSEED": "0"}
+    from stream_cl.config import environment
+
     program = [sys.executable, "-m", "stream_cl.cli.main", *sys.argv[1:]]
-    os.execve(sys.executable, program, environment)  # noqa: S606  our own command again
+    os.execve(sys.executable, program, {**environment(), "PYTHONHASHSEED": "0"})

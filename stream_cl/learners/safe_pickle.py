@@ -58,7 +58,6 @@ _PLAIN: Final = {
 _PACKAGES: Final = frozenset(
     {
         "_river_rust",
-        "bandit",
         "base",
         "drift",
         "dummy",
@@ -68,7 +67,6 @@ _PACKAGES: Final = frozenset(
         "imblearn",
         "linear_model",
         "metrics",
-        "model_selection",
         "multiclass",
         "naive_bayes",
         "neighbors",
@@ -88,7 +86,6 @@ _FUNCTIONS: Final = {
 """Functions of river that models keep a reference to."""
 
 _METHODS: Final = {
-    ("river.base.base", "clone"),
     ("river.ensemble.bagging", "_leveraging_bag"),
     ("river.ensemble.bagging", "_leveraging_bag_me"),
     ("river.ensemble.bagging", "_leveraging_bag_half"),

@@ -117,6 +117,7 @@ def _judge(state: State, answered: list[Answered]) -> None:
 def _count(state: State, scored: Scored, joined: Joined) -> None:
     state.count("predictions", len(scored.events))
     state.count("asked", int(scored.verdicts.decision.asked.sum()))
+    state.count("predictions_failed", scored.failed)
     state.count("duplicates", scored.duplicates)
     state.count("labels", len(scored.labels))
     for fate, n in joined.fates.items():

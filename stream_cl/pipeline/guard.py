@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_cl.core.protocols import Learner
-from stream_cl.core.records import FloatMatrix
+from stream_cl.core.records import FloatMatrix, Probabilities
 from stream_cl.core.snapshot import Snapshot
 
 JOURNAL_ROWS: Final = 4096
@@ -31,6 +31,32 @@ class GuardedLearner:
         self._base: Snapshot = learner.snapshot()
         self._journal: list[Batch] = []
         self._rows = 0
+
+    def predict(self, x: FloatMatrix) -> tuple[Probabilities, int]:
+        """Class probabilities `float64 [n, k]`, and for how many rows the learner failed.
+
+        Those are predicted uniformly: an event that a learner cannot take must not stop the
+        stream, and is as uncertain as an event can be.
+        """
+        probabilities = self._predicted(x)
+        if probabilities is not None and np.isfinite(probabilities).all():
+            return probabilities, 0
+        k = self.learner.n_classes
+        rows = [self._predicted(x[i : i + 1]) for i in range(len(x))]
+        good = [row is not None and bool(np.isfinite(row).all()) for row in rows]
+        uniform = np.full((1, k), 1.0 / max(k, 1))
+        kept = [
+            row if ok and row is not None else uniform for row, ok in zip(rows, good, strict=True)
+        ]
+        return np.concatenate(kept), good.count(False)
+
+    def _predicted(self, x: FloatMatrix) -> Probabilities | None:
+        try:
+            return self.learner.predict(x)
+        except MemoryError:
+            raise
+        except Exception:  # whatever a learner raises must not stop the stream
+            return None
 
     def learn(self, batch: Batch) -> Exception | None:
         """Learn a batch; the failure when there was one, and the learner is as before.

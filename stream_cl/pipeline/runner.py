@@ -13,19 +13,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 from stream_cl.checkpoint.folder import CheckpointFolder
 from stream_cl.core.clock import Clock
-from stream_cl.core.errors import CheckpointCorrupt, StateIncompatible
 from stream_cl.core.faults import Faults, NoFaults
 from stream_cl.core.protocols import Transport, Writer
 from stream_cl.core.records import Bounds, Outgoing
-from stream_cl.pipeline import manifest, recovery
+from stream_cl.pipeline import manifest, recovery, replay
 from stream_cl.pipeline.checkpointer import Checkpointer
 from stream_cl.pipeline.manifest import Open, Step
 from stream_cl.pipeline.pace import Pace
-from stream_cl.pipeline.publish import VARYING_HEADERS
 from stream_cl.pipeline.recovery import Identity, Story
 from stream_cl.pipeline.scored import Scored
 from stream_cl.pipeline.slicer import Slicer, Taken
@@ -121,9 +118,7 @@ class Pipeline:
             self.incarnation, story.base.step if story.base else None, len(story.to_replay)
         )
         recovered.corrupt_checkpoints = story.corrupt
-        self._restore(story, new_state)
-        recovered.numeric_differences = self._replay(story)
-        self.state.positions = {**story.positions, **self.state.positions}
+        recovered.numeric_differences = self._rebuild(story, new_state)
         return recovered
 
     def look(self) -> Story:
@@ -135,9 +130,7 @@ class Pipeline:
         """
         story = recovery.read_story(self._transport, self.plan.topics.manifest, self._folder)
         recovery.check_compatible(story, self._identity)
-        self._restore(story, new_state=False)
-        self._replay(story)
-        self.state.positions = {**story.positions, **self.state.positions}
+        self._rebuild(story, new_state=False)
         return story
 
     def step(self, expiry: bool = True) -> bool:
@@ -219,7 +212,7 @@ class Pipeline:
             unread_ms=scored.taken.unread_ms,
             tick=tick,
             outputs=manifest.count_outputs(scored.outputs),
-            outputs_digest=_outputs_digest(scored),
+            outputs_digest=replay.outputs_digest(scored),
             quarantined=state.quarantined,
             digests=str(state.fingerprint()) if digests else None,
         )
@@ -253,52 +246,14 @@ class Pipeline:
         recovery.check_nothing_between(self._transport, self.plan.topics.manifest, story, offset)
         self._manifest_end = offset + 1
 
-    def _first(self, bounds: Bounds) -> int:
-        return bounds.start if self._settings.start == "earliest" else bounds.end
-
-    def _restore(self, story: Story, new_state: bool) -> None:
-        self.state = self._fresh()
-        if story.base is not None:
-            try:
-                self.state.restore(story.base.read())
-            except (KeyError, ValueError, TypeError, AssertionError) as error:
-                raise StateIncompatible(
-                    f"checkpoint {story.base.path} does not fit this config ({error}); put the "
-                    f"config back that wrote it, {recovery.NEW_STATE}"
-                ) from error
-            if str(self.state.fingerprint()) != story.base.about["digest"]:
-                raise CheckpointCorrupt(
-                    f"{story.base.path}: the restored state has another digest than the one "
-                    f"written; remove this checkpoint, {recovery.NEW_STATE}"
-                )
-            self._checkpointer.last_step = story.base.step
-        elif new_state:
-            self.state.step, self.state.positions = story.last_step, dict(story.positions)
-        elif story.fresh_from is not None:
-            self.state.step = story.fresh_from.step
-            self.state.positions = dict(story.fresh_from.positions)
-        elif story.opens:
-            self.state.positions = dict(story.opens[0].positions)
-
-    def _replay(self, story: Story) -> int:
-        """Take the steps of the manifest again, silently. Returns how many differ in numbers."""
-        differing = 0
-        machines = {o.incarnation: o.fingerprint for o in story.opens}
-        for step, following in pairwise([*story.to_replay, None]):
-            assert step is not None
-            here = machines.get(step.incarnation)
-            if here is None and story.base is not None:
-                here = story.base.about["machine"]
-            same = here == self._identity.fingerprint
-            differing += recovery.check_state(step, lambda: str(self.state.fingerprint()), same)
-            taken = self._slicer.again(step.slices, step.unread_ms)
-            scored = score(self.state, taken, step.time_ms, step.incarnation, self.plan)
-            differing += recovery.check_replayed(step, _outputs_digest(scored), same)
-            learn(self.state, scored, self.plan, following.quarantined if following else None)
-            self._faults.reach("replayed-step")
+    def _rebuild(self, story: Story, new_state: bool) -> int:
+        """S(k) at the manifest's tail; how many replayed digests differ in numbers only."""
+        self.state = replay.restored(story, self._fresh(), new_state)
+        self._checkpointer.last_step = story.base.step if story.base else None
+        machine = self._identity.fingerprint
+        differing = replay.replay(self.state, story, self._slicer, self.plan, machine, self._faults)
+        self.state.positions = {**story.positions, **self.state.positions}
         return differing
 
-
-def _outputs_digest(scored: Scored) -> str:
-    asked = list(zip(scored.events.ids, scored.verdicts.decision.asked.tolist(), strict=True))
-    return str(manifest.digest_outputs(asked, scored.outputs, VARYING_HEADERS))
+    def _first(self, bounds: Bounds) -> int:
+        return bounds.start if self._settings.start == "earliest" else bounds.end

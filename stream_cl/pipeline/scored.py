@@ -17,7 +17,8 @@ from stream_cl.pipeline.slicer import Taken
 class Scored:
     """A step that is scored but not committed; `n` events in columns.
 
-    labelled: `bool [n]`, the label came with the event or before it.
+    labelled: `bool [n]`, the label came with the event or before it. failed: events that the
+    learner could not predict.
     """
 
     taken: Taken
@@ -33,4 +34,5 @@ class Scored:
     commands: list[str]
     dead_letters: list[DeadLetter]
     duplicates: int
+    failed: int
     outputs: list[Outgoing]

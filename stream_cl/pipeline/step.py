@@ -63,7 +63,7 @@ def score(state: State, taken: Taken, time_ms: int, incarnation: int, plan: Plan
     events, words, duplicates = _fresh(state, decoded, raw_events, letters, plan)
     encoded = state.encoder.encode(events)
 
-    probabilities = state.guard.learner.predict(encoded.x)
+    probabilities, failed = state.guard.predict(encoded.x)
     utility = plan.strategy.utility(encoded.x, probabilities)
     early = state.join.early
     labelled = np.array(
@@ -92,7 +92,7 @@ def score(state: State, taken: Taken, time_ms: int, incarnation: int, plan: Plan
     letters = letters + label_letters + control_letters
     scored = Scored(
         taken, time_ms, raw_events, raw_labels, events, words, encoded, labelled, verdicts,
-        labels, commands, letters, duplicates, outputs=[],
+        labels, commands, letters, duplicates, failed, outputs=[],
     )  # fmt: skip
     stamp = Stamp(state.step + 1, incarnation, f"{plan.model}/{state.learned}")
     scored.outputs = _outputs(state, scored, stamp, plan)

@@ -11,10 +11,6 @@ Events come from a fixed seed, and a failure names it.
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -285,16 +281,3 @@ class LearnerContract:
 
 def _bytes_of(attributes: dict[str, Any]) -> int:
     return sum(value.nbytes for value in attributes.values() if isinstance(value, np.ndarray))
-
-
-def in_new_process(program: str, *arguments: str, hash_seed: str = "0") -> Any:
-    """What `program` prints as JSON in a Python process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-c", program, *arguments],
-        env={**os.environ, "PYTHONHASHSEED": hash_seed},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)

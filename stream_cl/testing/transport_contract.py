@@ -1,5 +1,7 @@
 """What every transport must do: subclass `TransportContract` in a pytest file.
 
+Longer than other files because a contract is read, and inherited, as one class.
+
     class TestMyTransport(TransportContract):
         @pytest.fixture
         def open_transport(self, tmp_path):
@@ -16,8 +18,6 @@
 `open_transport()` opens the same log anew, as another process would; each test gets a log
 of its own. A subclass whose append times come from a clock that can be set overrides
 `set_clock` too; without it the test that sets the clock back is skipped.
-
-Longer than other files because a contract is read, and inherited, as one class.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+
 from stream_cl.core.records import Events, Headers, RawRecords
 from stream_cl.decode.json_events import decode_events
 

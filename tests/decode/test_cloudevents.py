@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
+
 from stream_cl.core.records import Events, Headers
 from stream_cl.decode.json_events import decode_events
 from tests.decode.records import raw

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from stream_cl.core.draws import Draws
 from stream_cl.core.snapshot import digest
 from stream_cl.decode.duplicates import CONFLICT, DUPLICATE, FRESH, DuplicateWindow

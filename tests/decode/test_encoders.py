@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from stream_cl.core.limits import FEATURE_ABS_MAX, STANDARD_SCORE_MAX
 from stream_cl.core.records import Events
 from stream_cl.decode.columns import ColumnsEncoder

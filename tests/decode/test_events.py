@@ -9,6 +9,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from stream_cl.core import limits
 from stream_cl.decode.json_events import decode_events
 from tests.decode.records import GOOD, raw

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
+
 from stream_cl.core.records import NONE_OF_THESE, Label
 from stream_cl.decode.json_labels import decode_labels
 from tests.decode.records import raw

@@ -11,6 +11,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from stream_cl.core.errors import Rejected
 from stream_cl.core.limits import REASON_CHARS
 from stream_cl.core.records import DEAD_LETTER_CODES, DeadLetter, RawRecords

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
 from stream_cl.core.limits import FEATURE_ABS_MAX, STANDARD_SCORE_MAX
 from stream_cl.decode.standardise import SCALE, Moments, no_moments, put_rows
 from tests.decode.records import rows_of

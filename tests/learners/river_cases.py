@@ -48,11 +48,6 @@ CASES = {
     "linear_model.PAClassifier": {"mode": 2},
     "linear_model.Perceptron": {},
     "linear_model.SoftmaxRegression": {},
-    "model_selection.BanditClassifier": {
-        "models": [BAYES, TREE],
-        "metric": {"model": "metrics.Accuracy"},
-        "policy": {"model": "bandit.EpsilonGreedy", "parameters": {"epsilon": 0.1}},
-    },
     "multiclass.OneVsOneClassifier": {"classifier": BINARY},
     "multiclass.OneVsRestClassifier": {"classifier": {"model": "tree.SGTClassifier"}},
     "multiclass.OutputCodeClassifier": {"classifier": BINARY, "code_size": 6},

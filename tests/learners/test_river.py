@@ -21,8 +21,9 @@ from stream_cl.core.errors import CheckpointCorrupt, UserError
 from stream_cl.learners import safe_pickle
 from stream_cl.learners._river_models import OFFERED, REFUSED, build
 from stream_cl.learners.river import River
-from stream_cl.testing.learner_contract import LearnerContract, events, in_new_process, run
+from stream_cl.testing.learner_contract import LearnerContract, events, run
 
+from .processes import in_new_process
 from .river_cases import CASES
 from .streams import prequential, raw
 

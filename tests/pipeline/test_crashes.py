@@ -84,6 +84,8 @@ def test_from_empty_the_manifest_gives_outputs_and_state_again(tmp_path: Path) -
         driver.crash_at("committed", 5)
         driver.settle()
         digest, published = driver.digest(), outputs(driver)
+        assert driver.pipeline is not None
+        driver.pipeline.abandon()
         for checkpoint in (tmp_path / "checkpoints").iterdir():
             checkpoint.unlink()
         found = driver.start()
@@ -184,7 +186,7 @@ def test_a_replay_that_goes_another_way_stops(tmp_path: Path) -> None:
         values = [entry.encode() for entry in entries]
     with filled(tmp_path / "b") as other:
         other.log.append([Outgoing("manifest", 0, [None] * len(values), values)])
-        with pytest.raises(ReplayMismatch, match="other outputs.*--new-state"):
+        with pytest.raises(ReplayMismatch, match=r"other outputs.*--new-state"):
             other.start()
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from stream_cl.core.protocols import Transport
 from stream_cl.testing.transport_contract import OpenTransport, SetClock, TransportContract
 from stream_cl.transport.sqlite import SqliteTransport

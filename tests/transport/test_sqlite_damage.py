@@ -10,6 +10,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+
 from stream_cl.core.clock import SystemClock
 from stream_cl.core.errors import (
     TransportCorrupt,

@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+
 from stream_cl.core.errors import TransportCorrupt, TransportError, TransportFull
 from stream_cl.transport import sqlite_errors
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from stream_cl.core import limits
 from stream_cl.core.errors import RecordTooLarge
 from stream_cl.core.records import Outgoing

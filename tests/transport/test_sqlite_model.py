@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from stream_cl.core.clock import SystemClock
 from stream_cl.core.errors import OffsetOutOfRange
 from stream_cl.core.records import Bounds, Outgoing, TopicPartition

@@ -13,6 +13,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+
 from stream_cl.core.clock import SystemClock
 from stream_cl.core.errors import TransportError
 from stream_cl.core.records import Bounds, Outgoing, TopicPartition
