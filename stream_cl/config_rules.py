@@ -113,6 +113,28 @@ def broken_relations(config: Config) -> list[Relation]:
                 " leave `client` out",
             )
         )
+    step = config.step.max_events
+    for key, entries in (
+        ("labels.pending_capacity", labels.pending_capacity),
+        ("dedupe.window_events", config.dedupe.window_events),
+    ):
+        if entries <= step:
+            broken.append(
+                (
+                    (key, "step.max_events"),
+                    f"{entries} is no more than a step takes (step.max_events, {step});"
+                    f" give at least {step + 1}",
+                )
+            )
+    if labels.join == "every" and labels.delay > labels.pending_capacity - step:
+        broken.append(
+            (
+                ("labels.delay", "labels.pending_capacity"),
+                f"{labels.delay} events wait for their label, and labels.pending_capacity"
+                f" ({labels.pending_capacity}) holds fewer; give at least {labels.delay + step}"
+                " there",
+            )
+        )
     stores = (
         ("learner.max_classes", learner.max_classes, WEIGHT_BYTES),
         ("labels.pending_capacity", labels.pending_capacity, ENCODED_BYTES),

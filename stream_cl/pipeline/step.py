@@ -168,7 +168,7 @@ def _outputs(state: State, scored: Scored, stamp: Stamp, plan: Plan) -> list[Out
     names = state.join.classes.names
     values = publish.predictions(events, scored.verdicts, names, stamp)
     requests = [publish.withdrawn(id_) for id_ in state.outbox.withdrawn]
-    if not plan.every:
+    if not plan.every and len(events):
         requests += plan.requests.open(events, scored.verdicts, names, scored.time_ms)
     letters = state.outbox.dead_letters + scored.dead_letters
     return [

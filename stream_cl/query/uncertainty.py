@@ -49,7 +49,7 @@ def uncertainty(probabilities: Probabilities, measure: Measure) -> npt.NDArray[n
     elif measure == "least_confidence":
         result = 1.0 - probabilities.max(axis=1)
     else:
-        top = np.partition(probabilities, k - 2, axis=1)
-        result = 1.0 - (top[:, k - 1] - top[:, k - 2])
+        top = probabilities if k == 2 else np.partition(probabilities, k - 2, axis=1)
+        result = 1.0 - np.abs(top[:, k - 1] - top[:, k - 2])
     clipped: npt.NDArray[np.float64] = np.clip(result, 0.0, 1.0)
     return clipped

@@ -280,3 +280,15 @@ def test_whatever_a_file_holds_ends_in_a_config_or_in_lines(
         lines = error.mistakes or ["no reason given"]
     assert all(line.startswith(str(path)) for line in lines)
     assert all("\n" not in line for line in lines)
+
+
+def test_stores_smaller_than_a_step_are_refused(tmp_path: Path) -> None:
+    """Such a pipeline would stop in its first full step."""
+    file = tmp_path / "c.yaml"
+    file.write_text(
+        "step: {max_events: 50}\nlabels: {pending_capacity: 50}\ndedupe: {window_events: 9}\n"
+    )
+    with pytest.raises(ConfigError) as refused:
+        load(file, [], {})
+    keys = [mistake.split(": ")[1] for mistake in refused.value.mistakes]
+    assert sorted(keys) == ["dedupe.window_events", "labels.pending_capacity"]
