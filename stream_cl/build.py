@@ -227,6 +227,7 @@ def pipeline(
             max_events=config.step.max_events,
             max_ms=config.step.max_ms,
             checkpoint_every=config.checkpoint.every_steps,
+            checkpoint_s=config.checkpoint.every_s,
             digest_every=config.checkpoint.digest_every_steps,
             start=config.start,
         ),

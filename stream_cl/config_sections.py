@@ -305,6 +305,13 @@ class Checkpoint(Section):
     every_steps: int = Field(
         1000, ge=1, le=1_000_000_000, description="Steps between two checkpoints."
     )
+    every_s: float = Field(
+        60.0,
+        gt=0,
+        le=86_400,
+        description="Seconds after which a checkpoint is written even if so many steps were not "
+        "taken; a start replays what came after it.",
+    )
     digest_every_steps: int = Field(
         100, ge=1, le=1_000_000_000, description="Steps between two digests in the manifest."
     )

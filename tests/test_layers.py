@@ -40,7 +40,7 @@ FORBIDDEN: Final = {
     r"random\.(?!Random$)\w+": "nowhere",
     r"numpy\.random\.(?!Generator$|default_rng$|SeedSequence$|PCG64$|Philox$)\w+": "nowhere",
     # The name of a lineage: drawn before the first step, and read from the manifest ever after.
-    r"(secrets\.\w+|uuid\.uuid[14]|os\.urandom)": "stream_cl/pipeline/recovery.py",
+    r"(secrets\.\w+|uuid\.uuid[14]|os\.urandom)": "stream_cl/pipeline/story.py",
     r"os\.(environ|environb|getenv|putenv)": "stream_cl/config.py",
     r"hash": "nowhere",
 }

@@ -6,8 +6,8 @@ How one is written:
 3. fsync of the folder;
 4. the checkpoints before the last two are removed.
 
-A checkpoint exists when its description does and the data has the sha256 that stands in
-it. A crash between any two of these leaves the ones before untouched.
+A checkpoint exists when its description does, whole (it carries a sha256 of itself), and the
+data has the sha256 that stands in it. A crash between any two of these leaves the ones before untouched.
 """
 
 from __future__ import annotations
@@ -87,6 +87,7 @@ class CheckpointFolder:
             "sha256": hashlib.sha256(data).hexdigest(),
             "bytes": len(data),
         }
+        description["check"] = _check(description)
         path = self._folder / f"{name}.safetensors"
         try:
             self._put(path, data)
@@ -110,13 +111,20 @@ class CheckpointFolder:
         for description in self._folder.glob(f"{_PREFIX}*.json"):
             try:
                 about = orjson.loads(description.read_bytes())
+                whole = about.pop("check") == _check(about)
                 step, incarnation = int(about["step"]), int(about["incarnation"])
-            except (OSError, orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+            except (OSError, KeyError, TypeError, ValueError, AttributeError):
                 continue  # half a description is none; the one before is used
-            if about.get("format") in READABLE:
+            if whole and about.get("format") in READABLE:
                 data = description.with_suffix(".safetensors")
                 found.append(Checkpoint(data, step, incarnation, about))
         return sorted(found, key=lambda c: (c.step, c.incarnation), reverse=True)
+
+    def clear(self) -> None:
+        """Remove every checkpoint: the state was given up."""
+        for pattern in (f"{_PREFIX}*.json", f"{_PREFIX}*"):
+            for file in self._folder.glob(pattern):
+                file.unlink(missing_ok=True)
 
     def _put(self, path: Path, data: bytes) -> None:
         temporary = path.with_name(path.name + ".tmp")
@@ -127,15 +135,22 @@ class CheckpointFolder:
         temporary.replace(path)
 
     def _prune(self) -> None:
-        for old in self.newest_first()[CHECKPOINTS_KEPT:]:
-            # The description first: data without one is no checkpoint.
-            old.path.with_suffix(".json").unlink(missing_ok=True)
-            old.path.unlink(missing_ok=True)
+        kept = self.newest_first()[:CHECKPOINTS_KEPT]
+        if len(kept) == CHECKPOINTS_KEPT:
+            # By name, so that one whose description is damaged goes too.
+            for old in sorted(self._folder.glob(f"{_PREFIX}*.json")):
+                if old.stem < kept[-1].path.stem:
+                    old.unlink(missing_ok=True)
         for left in self._folder.glob(f"{_PREFIX}*.tmp"):
             left.unlink(missing_ok=True)
         for data in self._folder.glob(f"{_PREFIX}*.safetensors"):
             if not data.with_suffix(".json").exists():
                 data.unlink(missing_ok=True)
+
+
+def _check(description: dict[str, Any]) -> str:
+    """What tells a description from a damaged one."""
+    return hashlib.sha256(orjson.dumps(description, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def _fsync_folder(folder: Path) -> None:

@@ -101,16 +101,24 @@ def delay_of(text: str) -> Callable[[float], float]:
 
 
 def true_labels(path: Path, id_column: str | None) -> dict[str, str]:
-    """id → label, as the pipeline writes labels.
+    """id → label, as the pipeline writes labels; rows whose label is empty are left out.
 
     Raises:
-        UserError: the file cannot be read or has no label column.
+        UserError: the file cannot be read, has no label column or a label that is too long.
     """
     from stream_cl.cli.rows import read_rows
+    from stream_cl.core.errors import Rejected
     from stream_cl.decode.fields import label_text
 
-    rows = read_rows(path, id_column, need_label=True)
-    return {row.id or str(row.number): label_text(row.label) for row in rows}
+    labels: dict[str, str] = {}
+    for row in read_rows(path, id_column, need_label=True):
+        if row.label is None:
+            continue
+        try:
+            labels[row.id or str(row.number)] = label_text(row.label)
+        except Rejected as error:
+            raise UserError(f"{path}:{row.line}: {error.reason}") from None
+    return labels
 
 
 @dataclass(slots=True)

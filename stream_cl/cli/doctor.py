@@ -161,7 +161,7 @@ def _clock(log: Transport, topics: Topics, now_ms: int) -> Finding:
 def _state(config: Config, log: Transport, topics: Topics, path: Path) -> Iterator[Finding]:
     """Checkpoints, the manifest, and whether the inputs that a replay needs are there."""
     from stream_cl.checkpoint.folder import CheckpointFolder
-    from stream_cl.pipeline import recovery
+    from stream_cl.pipeline.story import read_story
 
     if not config.checkpoint_folder.exists():
         yield Finding("warning", "no checkpoint was written yet", f"stream-cl run {path}")
@@ -169,7 +169,7 @@ def _state(config: Config, log: Transport, topics: Topics, path: Path) -> Iterat
     folder = CheckpointFolder(config.checkpoint_folder)
     yield from _checkpoints(folder)
     try:
-        story = recovery.read_story(log, topics.manifest, folder)
+        story = read_story(log, topics.manifest, folder)
     except StreamClError as error:
         yield Finding("fault", str(error), f"stream-cl run {path} --new-state")
         return

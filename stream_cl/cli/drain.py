@@ -18,9 +18,17 @@ def command(config: ConfigPath, sets: Sets = None) -> None:
     from stream_cl.core.clock import SystemClock
 
     clock = SystemClock()
-    log = build.open_transport(loaded, clock)
-    pipeline = build.pipeline(loaded, log, clock)
-    found = pipeline.start()
-    pipeline.close()
-    log.close()
-    emit(f"step {pipeline.state.step}: checkpoint written, {found.replayed} steps were replayed")
+    log = build.open_transport(loaded, clock, create=False)
+    try:
+        pipeline = build.pipeline(loaded, log, clock)
+        try:
+            found = pipeline.start()
+            pipeline.close()
+        finally:
+            pipeline.abandon()
+    finally:
+        log.close()
+    emit(
+        f"step {pipeline.state.step}: a checkpoint stands at the end of the manifest; "
+        f"{found.replayed} steps were replayed"
+    )

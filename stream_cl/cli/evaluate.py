@@ -58,14 +58,22 @@ def recorded(path: Path, limit: int | None = None) -> list[Row]:
     """The rows of a CSV file with their true labels.
 
     Raises:
-        UserError: the file cannot be read or has no column `label`.
+        UserError: the file cannot be read, or a row has no label or one that is too long.
     """
     from stream_cl.cli.rows import read_rows
+    from stream_cl.core.errors import Rejected
     from stream_cl.decode.fields import label_text
     from stream_cl.pipeline.offline import Row
 
-    rows = islice(read_rows(path, need_label=True), limit)
-    return [Row(row.features, label_text(row.label)) for row in rows]
+    rows = []
+    for row in islice(read_rows(path, need_label=True), limit):
+        try:
+            rows.append(Row(row.features, label_text(row.label)))
+        except Rejected as error:
+            raise UserError(
+                f"{path}:{row.line}: {error.reason}; every row needs one to be judged by"
+            ) from None
+    return rows
 
 
 def evaluate(
@@ -155,6 +163,8 @@ def _mean_interval(values: list[float | None]) -> list[float] | None:
 
 
 def _shown(value: Any) -> str:
+    if value is None:
+        return "–"
     if isinstance(value, list):
         return f"{value[0]:.4f} to {value[1]:.4f}"
     return f"{value:,.4f}" if isinstance(value, float) and value < 100 else f"{value:,.0f}"

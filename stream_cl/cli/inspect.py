@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stream_cl.cli.common import ConfigPath, Sets, emit, read_config
+from stream_cl.cli.run import fix_hash_seed
+from stream_cl.core.errors import UserError
+from stream_cl.core.topics import NAMES, Topics
 
 if TYPE_CHECKING:
     from stream_cl.config import Config
@@ -24,7 +27,9 @@ def command(
     """
     import orjson
 
-    found = inspect(read_config(config, sets))
+    loaded = read_config(config, sets)
+    fix_hash_seed(loaded)
+    found = inspect(loaded)
     if as_json:
         emit(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
         return
@@ -38,13 +43,19 @@ def command(
 
 
 def inspect(config: Config) -> dict[str, Any]:
-    """What `inspect` prints."""
+    """What `inspect` prints.
+
+    Raises:
+        UserError: there is no log, or no pipeline has used these topics of it.
+    """
     from stream_cl import build
     from stream_cl.core.clock import SystemClock
 
     clock = SystemClock()
-    log = build.open_transport(config, clock)
+    # Looking makes nothing: neither a log nor a topic.
+    log = build.open_transport(config, clock, create=False)
     try:
+        _check_topics(config, list(log.topics()))
         pipeline = build.pipeline(config, log, clock)
         story = pipeline.look()
         state = pipeline.state
@@ -75,3 +86,13 @@ def inspect(config: Config) -> dict[str, Any]:
         }
     finally:
         log.close()
+
+
+def _check_topics(config: Config, there: list[str]) -> None:
+    named = Topics(config.topics.prefix)
+    missing = [named.named(name) for name in NAMES if named.named(name) not in there]
+    if missing:
+        raise UserError(
+            f"topics.prefix: {config.log_file} has no topic {missing[0]}; there are: "
+            f"{', '.join(sorted(there)) or 'none'}"
+        )

@@ -16,6 +16,7 @@ from stream_cl.cli import (
     annotate,
     check,
     consume,
+    demo,
     doctor,
     drain,
     evaluate,
@@ -29,6 +30,7 @@ from stream_cl.cli import (
 from stream_cl.cli.common import emit, guarded
 
 COMMANDS: Final[tuple[tuple[str, Callable[..., None]], ...]] = (
+    ("demo", demo.command),
     ("init", init.command),
     ("check", check.command),
     ("schema", schema.command),

@@ -72,12 +72,21 @@ def command(
     transport = open_transport(settings, clock)
     try:
         topics = create_topics(settings, transport)
+        if not loop and id_column is None and _holds_events(transport, topics.events):
+            say(
+                f"{topics.events} holds events already; the ids 0, 1, … may be among them, and "
+                "an id that comes again with another time is refused: see --loop and --id"
+            )
         with stop_asked() as stopped, progress("events", limit) as advance:
             send = Sender(transport, topics.events, clock, with_label, data)
             produced = paced(rows, send, clock, rate, stopped, advance)
     finally:
         transport.close()
     say(f"produced {produced} events to {topics.events}")
+
+
+def _holds_events(transport: Transport, topic: str) -> bool:
+    return any(bounds.end > 0 for bounds in transport.bounds([topic]).values())
 
 
 def numbered(data: Path, id_column: str | None, loop: bool, need_label: bool) -> Iterator[Numbered]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -14,6 +14,10 @@ from stream_cl.core.errors import UserError
 
 if TYPE_CHECKING:
     from stream_cl.config import Config
+    from stream_cl.core.clock import Clock
+    from stream_cl.pipeline.runner import Pipeline
+
+_TELL_S: Final = 10.0
 
 
 class Role(StrEnum):
@@ -76,12 +80,42 @@ def run(config: Config, until_idle_s: float | None, new_state: bool = False) -> 
             lag=pipeline.lag(),
         )
         try:
-            run_steps(pipeline, clock, stop, config.step.poll_ms / 1000, until_idle_s)
+            tell = _Progress(pipeline, clock, say)
+            run_steps(pipeline, clock, stop, config.step.poll_ms / 1000, until_idle_s, tell)
             pipeline.close()
         finally:
             pipeline.abandon()
             log.close()
     say.info("stopped", step=pipeline.state.step, **pipeline.state.counts)
+
+
+class _Progress:
+    """A log line now and then while there is something to tell."""
+
+    def __init__(self, pipeline: Pipeline, clock: Clock, say: Any) -> None:
+        self._pipeline = pipeline
+        self._clock = clock
+        self._say = say
+        self._told_s = clock.monotonic_s()
+        self._told_events = pipeline.state.events
+
+    def __call__(self) -> None:
+        now_s, state = self._clock.monotonic_s(), self._pipeline.state
+        if now_s - self._told_s < _TELL_S:
+            return
+        if state.events != self._told_events:
+            figure = state.accuracy.figures(state.events)["window_unbiased"]
+            self._say.info(
+                "progress",
+                step=state.step,
+                events=state.events,
+                per_s=round((state.events - self._told_events) / (now_s - self._told_s)),
+                asked=state.counts.get("asked", 0),
+                learned=state.learned,
+                accuracy=None if figure is None else round(figure.value, 4),
+                lag=self._pipeline.lag(),
+            )
+        self._told_s, self._told_events = now_s, state.events
 
 
 def fix_hash_seed(config: Config) -> None:

@@ -44,8 +44,8 @@ BATCH_BYTES: Final = 16_000_000
 CLASSES_MAX: Final = 10_000
 WIDTH_MAX: Final = 65_536
 """Widest encoded event, in numbers."""
-OUTBOX_RECORDS: Final = 200_000
-"""What learning wants to say; larger than any step can make it say."""
+EXPIRED_PER_STEP: Final = 10_000
+"""Pending events, and as many early labels, that one step closes because their time is over."""
 PENDING_MAX: Final = 10_000_000
 DEDUPE_WINDOW_MAX: Final = 10_000_000
 CAPACITY_MAX: Final = 10_000_000
@@ -65,6 +65,5 @@ assert LABEL_BYTES < RECORD_BYTES
 assert FEATURE_TEXT_BYTES < RECORD_BYTES
 assert RECORD_BYTES <= BATCH_BYTES
 assert PROBABILITIES_TOP <= CLASSES_MAX
-assert STEP_EVENTS_MAX * 2 <= OUTBOX_RECORDS
 assert CHECKPOINTS_KEPT >= 2, "while one is written the one before must still be there"
 assert FEATURE_ABS_MAX**2 < 1.7e308

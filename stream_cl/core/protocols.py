@@ -124,7 +124,7 @@ class Transport(Protocol):
     def create_topic(
         self, topic: str, partitions: int = 1, retention_ms: int | None = None
     ) -> None:
-        """Create a topic; nothing happens if it exists with as many partitions.
+        """Create a topic, or set the retention of one that exists with as many partitions.
 
         Raises:
             TransportError: it exists with another number of partitions.

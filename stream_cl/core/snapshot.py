@@ -48,7 +48,8 @@ def digest(snapshot: Snapshot) -> Digest:
 
 
 def _walk(node: Any, discrete: blake2b, numeric: blake2b) -> None:
-    # Each leaf is preceded by its kind and size, so no two trees give the same bytes.
+    # Each leaf is preceded by its kind and size, so no two trees give the same bytes. A number
+    # in the numeric half leaves its kind in the discrete one, which says where it stands.
     if isinstance(node, dict):
         discrete.update(b"{%d" % len(node))
         for key in sorted(node):
@@ -61,6 +62,7 @@ def _walk(node: Any, discrete: blake2b, numeric: blake2b) -> None:
         for item in node:
             _walk(item, discrete, numeric)
     elif isinstance(node, float):
+        discrete.update(b"f")
         _leaf(numeric, b"f", np.float64(node).tobytes())
     elif isinstance(node, str):
         _leaf(discrete, b"s", node.encode())
@@ -71,7 +73,10 @@ def _walk(node: Any, discrete: blake2b, numeric: blake2b) -> None:
 
 
 def _array(array: npt.NDArray[Any], discrete: blake2b, numeric: blake2b) -> None:
-    half = numeric if array.dtype.kind == "f" else discrete
+    half = discrete
+    if array.dtype.kind == "f":
+        discrete.update(b"n")
+        half = numeric
     _leaf(half, b"a", f"{array.dtype.str}{array.shape}".encode())
     half.update(np.ascontiguousarray(array).data)
 
@@ -107,6 +112,7 @@ class SetDigest:
 def _item(parts: tuple[object, ...]) -> int:
     hasher = blake2b(digest_size=16)
     for part in parts:
-        body = part if isinstance(part, bytes) else str(part).encode()
+        # repr, because None and "None" are not the same answer.
+        body = repr(part).encode()
         hasher.update(len(body).to_bytes(4, "little") + body)
     return int.from_bytes(hasher.digest(), "little")

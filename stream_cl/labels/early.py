@@ -60,10 +60,10 @@ class EarlyLabels:
         """Remove and return the labels of an event that has now come."""
         return [self._drop(number) for number in list(self._of_id.get(id_, ()))]
 
-    def expire(self, time_ms: int) -> list[EarlyLabel]:
-        """Remove and return what was read `ttl_ms` before `time_ms` or earlier."""
-        expired = []
-        while self._labels and self.next_expiry_ms() <= time_ms:
+    def expire(self, time_ms: int, most: int) -> list[EarlyLabel]:
+        """Remove and return what was read `ttl_ms` before `time_ms` or earlier, at most `most`."""
+        expired: list[EarlyLabel] = []
+        while self._labels and len(expired) < most and self.next_expiry_ms() <= time_ms:
             expired.append(self._drop(next(iter(self._labels))))
         return expired
 

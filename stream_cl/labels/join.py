@@ -3,6 +3,7 @@
 | the label's event                          | fate        | learned | dead letter          |
 |--------------------------------------------|-------------|---------|----------------------|
 | is pending, a class is named               | learned     | yes     |                      |
+| is pending, but the learner fails on it    | quarantined | no      | quarantined          |
 | is pending and held out                    | held_out    | no      |                      |
 | is pending, `__none__` is named            | none        | no      |                      |
 | is pending, the annotator abstains         | abstained   | no      |                      |
@@ -25,7 +26,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from stream_cl.core.limits import REASON_CHARS
+from stream_cl.core.limits import EXPIRED_PER_STEP, REASON_CHARS
 from stream_cl.core.records import NONE_OF_THESE, DeadLetter, FloatMatrix
 from stream_cl.labels.classes import Classes
 from stream_cl.labels.closed import EXPIRED, Answer, Closed
@@ -34,6 +35,7 @@ from stream_cl.labels.pending import Pending, Waiting
 
 FATES = (
     "learned",
+    "quarantined",
     "held_out",
     "none",
     "abstained",
@@ -127,11 +129,12 @@ class Join:
     def expire(self, time_ms: int, joined: Joined) -> list[Waiting]:
         """Close what was not answered in time and give up early labels whose event never came.
 
-        Returns the events whose time is over.
+        Returns the events whose time is over. No more than a transaction should carry are
+        taken at once; the next step goes on.
         """
-        for early in self.early.expire(time_ms):
+        for early in self.early.expire(time_ms, EXPIRED_PER_STEP):
             self._give_up(early, joined)
-        expired = self.pending.expire(time_ms)
+        expired = self.pending.expire(time_ms, EXPIRED_PER_STEP)
         self._close(expired, "expired", joined)
         return expired
 

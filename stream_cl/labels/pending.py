@@ -58,7 +58,7 @@ class Pending:
         width: of an encoded event.
         ttl_ms: an entry expires this long after it was put in, in logical time.
 
-    Memory: capacity × (4 · width + 57 bytes) in arrays, about 250 bytes more per entry for
+    Memory: capacity × (4 · width + 54 bytes) in arrays, about 250 bytes more per entry for
     the index. Adding and taking cost O(1) each and O(width) to copy.
     """
 
@@ -117,10 +117,10 @@ class Pending:
         """Remove and return the `count` oldest."""
         return [self._take_oldest() for _ in range(min(count, len(self._slot)))]
 
-    def expire(self, time_ms: int) -> list[Waiting]:
-        """Remove and return what expires at `time_ms` or before, oldest first."""
-        expired = []
-        while self._slot and self.next_expiry_ms() <= time_ms:
+    def expire(self, time_ms: int, most: int) -> list[Waiting]:
+        """Remove and return what expires at `time_ms` or before, oldest first, at most `most`."""
+        expired: list[Waiting] = []
+        while self._slot and len(expired) < most and self.next_expiry_ms() <= time_ms:
             expired.append(self._take_oldest())
         return expired
 

@@ -100,6 +100,8 @@ def _train(state: State, joined: Joined, quarantine: str | None) -> str | None:
             return None
         quarantine = f"the learner failed: {type(failure).__name__}: {failure}"[:REASON_CHARS]
     joined.faults += [fault(answer.early, "quarantined", quarantine) for answer in kept]
+    joined.count("learned", -len(kept))
+    joined.count("quarantined", len(kept))
     state.count("quarantines", 1)
     return quarantine
 

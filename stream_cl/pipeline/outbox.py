@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from stream_cl.core.limits import OUTBOX_RECORDS
 from stream_cl.core.records import DeadLetter, Source
 from stream_cl.core.snapshot import Snapshot
 
@@ -13,7 +12,8 @@ from stream_cl.core.snapshot import Snapshot
 class Outbox:
     """Withdrawn requests and faults of labels that step k found; step k+1 publishes them.
 
-    Bounded: a step adds at most one record per label taken and one per pending entry.
+    Bounded: a step adds at most one record per label that it takes, one per event whose early
+    or own label is refused, and EXPIRED_PER_STEP of either kind that expire.
     """
 
     withdrawn: list[str] = field(default_factory=list)  # event ids
@@ -21,10 +21,6 @@ class Outbox:
 
     def __len__(self) -> int:
         return len(self.withdrawn) + len(self.dead_letters)
-
-    @property
-    def full(self) -> bool:
-        return len(self) >= OUTBOX_RECORDS
 
     def snapshot(self) -> Snapshot:
         return {

@@ -106,7 +106,8 @@ def _probabilities(
     if len(names) <= PROBABILITIES_TOP:
         inside = b",".join(name.replace(b"%", b"%%") + b":%b" for name in names)
         return inside, _number_columns(rounded)
-    top = np.argsort(-rounded, axis=1, kind="stable")[:, :PROBABILITIES_TOP]
+    # By the unrounded ones, so that the predicted class is always among them.
+    top = np.argsort(-probabilities, axis=1, kind="stable")[:, :PROBABILITIES_TOP]
     numbers = _numbers(np.take_along_axis(rounded, top, axis=1).ravel())
     pairs = [names[i] + b":" + p for i, p in zip(top.ravel().tolist(), numbers, strict=True)]
     size = PROBABILITIES_TOP

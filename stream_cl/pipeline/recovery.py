@@ -1,38 +1,25 @@
 """From what a run left behind to a state that can go on.
 
-1. fence: become the writer; every earlier one can commit nothing any more.
-2. read the manifest from the newest valid checkpoint on; check that it is one story.
+1. read the manifest (`story`) and check that this process may go on from it (here): a start
+   that must be refused fences nobody.
+2. fence: become the writer; every earlier one can commit nothing any more. Read again.
 3. commit OPEN: incarnation = max(checkpoint, manifest) + 1, and every position.
-4. restore the checkpoint, replay the steps behind it with outputs suppressed, and compare
-   the digests of outputs and state with the manifest's.
+4. restore the checkpoint, replay the steps behind it (`replay`) with outputs suppressed, and
+   compare the digests of outputs and state with the manifest's (here).
 
 A crash between any two of these leaves a manifest from which the same can be done again.
 """
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
-from stream_cl.checkpoint.folder import Checkpoint, CheckpointFolder
-from stream_cl.core.errors import (
-    BrokenFence,
-    CheckpointCorrupt,
-    RecoveryError,
-    ReplayMismatch,
-    StateIncompatible,
-)
-from stream_cl.core.protocols import Transport
-from stream_cl.core.records import TopicPartition
+from stream_cl.core.errors import ReplayMismatch, StateIncompatible
 from stream_cl.pipeline import manifest
-from stream_cl.pipeline.manifest import Open, Step
-
-NEW_STATE: Final = (
-    "or give up the learned state and go on behind the last step with `stream-cl run --new-state`"
-)
-_READ_AT_ONCE: Final = 1000
+from stream_cl.pipeline.manifest import Step
+from stream_cl.pipeline.story import NEW_STATE, Story
 
 Config = dict[str, Any]
 
@@ -54,110 +41,6 @@ SHAPE_KEYS: Final = ("encoder", "learner", "memory", "budget.kind", "labels.join
 """Config keys (or sections) that decide what the state is made of."""
 
 
-@dataclass(slots=True)
-class Story:
-    """What the manifest says since the base that a recovery starts from.
-
-    opened: whether any OPEN was ever written. to_replay: steps behind the base.
-    """
-
-    base: Checkpoint | None
-    lineage: str
-    incarnation: int = 0
-    last_step: int = 0
-    end: int = 0
-    opened: bool = False
-    positions: dict[TopicPartition, int] = field(default_factory=dict)
-    opens: list[Open] = field(default_factory=list)
-    to_replay: list[Step] = field(default_factory=list)
-    fresh_from: Open | None = None
-    corrupt: list[str] = field(default_factory=list)
-
-
-def read_story(transport: Transport, topic: str, folder: CheckpointFolder) -> Story:
-    """Read the manifest from the newest checkpoint that is whole.
-
-    Raises:
-        BrokenFence: a record of an older incarnation stands behind a newer one's OPEN.
-        RecoveryError: manifest and checkpoints do not belong together.
-    """
-    corrupt: list[str] = []
-    base = _newest_whole(folder, corrupt)
-    bounds = transport.bounds([topic])[TopicPartition(topic, 0)]
-    start = int(base.about["manifest_offset"]) if base else bounds.start
-    if base and not bounds.start <= start <= bounds.end:
-        raise RecoveryError(
-            f"checkpoint {base.path} belongs to a manifest that goes up to offset {start}, but "
-            f"{topic} holds {bounds.start} to {bounds.end}: this is another log. Name the log "
-            "that belongs to it, or another checkpoint.path"
-        )
-    if base is None and bounds.start > 0:
-        raise RecoveryError(
-            f"{topic} begins at offset {bounds.start}, so what came before it is only in a "
-            f"checkpoint, and none is whole: put one back into checkpoint.path, {NEW_STATE}"
-        )
-    story = Story(base, lineage=base.about["lineage"] if base else "", corrupt=corrupt)
-    if base:
-        story.incarnation, story.last_step, story.opened = base.incarnation, base.step, True
-        story.positions = {TopicPartition(t, p): o for t, p, o in base.about["positions"]}
-    offset = start
-    while True:
-        chunk = transport.read(topic, 0, offset, _READ_AT_ONCE)
-        if not len(chunk):
-            break
-        for at, value in zip(chunk.offsets, chunk.values, strict=True):
-            _tell(story, manifest.decode(value, at))
-        offset = chunk.offsets[-1] + 1
-    story.end = offset
-    return story
-
-
-def _newest_whole(folder: CheckpointFolder, corrupt: list[str]) -> Checkpoint | None:
-    for checkpoint in folder.newest_first():
-        try:
-            checkpoint.read()
-        except CheckpointCorrupt as error:
-            corrupt.append(str(error))
-        else:
-            return checkpoint
-    return None
-
-
-def _tell(story: Story, entry: Open | Step) -> None:
-    """Take one record of the manifest into the story."""
-    if entry.incarnation < story.incarnation:
-        raise BrokenFence(
-            f"manifest offset {entry.offset}: step {entry.step} of incarnation "
-            f"{entry.incarnation} was committed after incarnation {story.incarnation} had "
-            f"opened. Its outputs are duplicates: those whose headers say incarnation "
-            f"{entry.incarnation} and step {entry.step}. Find out how two writers ran at once; "
-            f"then {NEW_STATE[3:]}"
-        )
-    if isinstance(entry, Open):
-        if story.lineage and entry.lineage != story.lineage:
-            raise RecoveryError(
-                f"manifest offset {entry.offset}: lineage {entry.lineage}, but the checkpoint "
-                f"says {story.lineage}: it belongs to another log; name another checkpoint.path"
-            )
-        story.incarnation, story.lineage, story.opened = entry.incarnation, entry.lineage, True
-        story.opens.append(entry)
-        story.positions.update(entry.positions)
-        if entry.new_state:
-            story.base, story.fresh_from, story.to_replay = None, entry, []
-            story.last_step = entry.step
-        return
-    if entry.step != story.last_step + 1 or entry.incarnation != story.incarnation:
-        raise RecoveryError(
-            f"manifest offset {entry.offset}: step {entry.step} of incarnation "
-            f"{entry.incarnation} follows step {story.last_step} of incarnation "
-            f"{story.incarnation}; the log is damaged: restore it from a backup, {NEW_STATE}"
-        )
-    story.last_step = entry.step
-    story.to_replay.append(entry)
-    for taken in entry.slices:
-        story.positions[taken.at] = taken.stop
-
-
 def check_compatible(story: Story, identity: Identity) -> None:
     """Whether this process may go on from where the story begins.
 
@@ -176,7 +59,7 @@ def check_compatible(story: Story, identity: Identity) -> None:
 
 
 def _check_replay(steps: int, state_config: Config, code: str, identity: Identity) -> None:
-    changed = manifest.differences(state_config, identity.state_config)
+    changed = _changed(state_config, identity)
     if code != identity.code:
         changed.append(f"the version of stream_cl (was {code}, is {identity.code})")
     if changed:
@@ -189,7 +72,7 @@ def _check_replay(steps: int, state_config: Config, code: str, identity: Identit
 
 
 def _check_shape(about: Mapping[str, Any], identity: Identity) -> None:
-    changed = manifest.differences(about["state_config"], identity.state_config)
+    changed = _changed(about["state_config"], identity)
     shape = [
         key
         for key in changed
@@ -202,9 +85,11 @@ def _check_shape(about: Mapping[str, Any], identity: Identity) -> None:
         )
 
 
-def new_lineage() -> str:
-    """A name that no other manifest has. The state does not depend on it."""
-    return uuid.uuid4().hex
+def _changed(state_config: Mapping[str, Any], identity: Identity) -> list[str]:
+    """Config keys that changed; of a section that is of another kind now, its kind alone."""
+    changed = manifest.differences(state_config, identity.state_config)
+    other = {key.split(".kind ")[0] for key in changed if ".kind " in key}
+    return [key for key in changed if ".kind " in key or key.partition(".")[0] not in other]
 
 
 def check_replayed(step: Step, outputs_digest: str, same_machine: bool) -> bool:
@@ -245,17 +130,3 @@ def _mismatch(step: Step, what: str) -> str:
         "stream_cl, numpy and numba that took the step (the OPEN record in the manifest names "
         f"it), {NEW_STATE}"
     )
-
-
-def check_nothing_between(transport: Transport, topic: str, story: Story, opened: int) -> None:
-    """After the fence nobody else may have committed to the manifest.
-
-    Raises:
-        BrokenFence: records stand between what was read and our OPEN.
-    """
-    chunk = transport.read(topic, 0, story.end, _READ_AT_ONCE) if story.end < opened else None
-    if chunk is not None and chunk.offsets[0] < opened:
-        raise BrokenFence(
-            f"manifest offsets {chunk.offsets[0]} to {opened - 1} were committed after this "
-            "process had fenced every other writer; stop all of them and start one again"
-        )

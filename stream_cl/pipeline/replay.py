@@ -8,11 +8,11 @@ from stream_cl.core.errors import CheckpointCorrupt, StateIncompatible
 from stream_cl.core.faults import Faults
 from stream_cl.pipeline import manifest, recovery
 from stream_cl.pipeline.publish import VARYING_HEADERS
-from stream_cl.pipeline.recovery import Story
 from stream_cl.pipeline.scored import Scored
 from stream_cl.pipeline.slicer import Slicer
 from stream_cl.pipeline.state import State
 from stream_cl.pipeline.step import Plan, learn, score
+from stream_cl.pipeline.story import NEW_STATE, Story
 
 
 def restored(story: Story, state: State, new_state: bool) -> State:
@@ -28,20 +28,17 @@ def restored(story: Story, state: State, new_state: bool) -> State:
         except (KeyError, ValueError, TypeError, AssertionError) as error:
             raise StateIncompatible(
                 f"checkpoint {story.base.path} does not fit this config ({error}); put the "
-                f"config back that wrote it, {recovery.NEW_STATE}"
+                f"config back that wrote it, {NEW_STATE}"
             ) from error
         if str(state.fingerprint()) != story.base.about["digest"]:
             raise CheckpointCorrupt(
                 f"{story.base.path}: the restored state has another digest than the one "
-                f"written; remove this checkpoint, {recovery.NEW_STATE}"
+                f"written; remove this checkpoint, {NEW_STATE}"
             )
     elif new_state:
         state.step, state.positions = story.last_step, dict(story.positions)
-    elif story.fresh_from is not None:
-        state.step = story.fresh_from.step
-        state.positions = dict(story.fresh_from.positions)
     elif story.opens:
-        state.positions = dict(story.opens[0].positions)
+        state.step, state.positions = story.opens[0].step, dict(story.opens[0].positions)
     return state
 
 

@@ -23,11 +23,12 @@ from stream_cl.pipeline import manifest, recovery, replay
 from stream_cl.pipeline.checkpointer import Checkpointer
 from stream_cl.pipeline.manifest import Open, Step
 from stream_cl.pipeline.pace import Pace
-from stream_cl.pipeline.recovery import Identity, Story
+from stream_cl.pipeline.recovery import Identity
 from stream_cl.pipeline.scored import Scored
 from stream_cl.pipeline.slicer import Slicer, Taken
 from stream_cl.pipeline.state import State
 from stream_cl.pipeline.step import Plan, learn, score
+from stream_cl.pipeline.story import Story, check_nothing_between, new_lineage, read_story, salvage
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +37,13 @@ class Settings:
 
     start: `earliest` or `latest`, for input partitions that were never read.
     max_ms: a step takes no more records than recent ones let it handle in this time.
+    checkpoint_every, checkpoint_s: steps, and seconds, after which a checkpoint is written.
     """
 
     max_events: int
     max_ms: float | None
     checkpoint_every: int
+    checkpoint_s: float
     digest_every: int
     start: str
 
@@ -95,6 +98,7 @@ class Pipeline:
         self._checkpointer = Checkpointer(folder, fresh, self._faults)
         self._manifest_end = 0
         self._lineage = ""
+        self._checkpoint_s = clock.monotonic_s()
 
     def start(self, new_state: bool = False) -> Recovered:
         """Fence, read the manifest, commit OPEN, replay.
@@ -106,12 +110,16 @@ class Pipeline:
             RecoveryError: the state cannot be rebuilt; the message names the ways out.
             UnknownTopic: an input topic is missing.
         """
+        if not new_state:
+            self._story()  # a start that must fail must not fence a pipeline that runs
         self._writer = self._transport.writer(self.group)
         self._faults.reach("fenced")
-        story = recovery.read_story(self._transport, self.plan.topics.manifest, self._folder)
-        if new_state:
-            story.base, story.fresh_from, story.to_replay = None, None, []
-        recovery.check_compatible(story, self._identity)
+        topic = self.plan.topics.manifest
+        story = (
+            salvage(self._transport, topic, self.group, self._folder)
+            if new_state
+            else self._story()
+        )
         self._open(story, new_state)
         self._faults.reach("opened")
         recovered = Recovered(
@@ -128,8 +136,7 @@ class Pipeline:
         Raises:
             RecoveryError: as `start`.
         """
-        story = recovery.read_story(self._transport, self.plan.topics.manifest, self._folder)
-        recovery.check_compatible(story, self._identity)
+        story = self._story()
         self._rebuild(story, new_state=False)
         return story
 
@@ -155,12 +162,17 @@ class Pipeline:
             self._faults.reach("learning")
             learn(self.state, scored, self.plan)
             self._faults.reach("learned")
-        if self.state.step % self._settings.checkpoint_every == 0:
+        if self._checkpoint_due():
             self.checkpoint()
         return True
 
+    def _checkpoint_due(self) -> bool:
+        late = self._clock.monotonic_s() - self._checkpoint_s >= self._settings.checkpoint_s
+        return late or self.state.step % self._settings.checkpoint_every == 0
+
     def checkpoint(self, wait: bool = False) -> None:
         """Write a checkpoint of S(k) in the background, or now with `wait`."""
+        self._checkpoint_s = self._clock.monotonic_s()
         self._checkpointer.write(
             self.state,
             self.incarnation,
@@ -189,6 +201,11 @@ class Pipeline:
         """Records of the input topics that are not read yet."""
         bounds = self._transport.bounds(self.inputs)
         return sum(max(0, b.end - self.state.positions.get(at, 0)) for at, b in bounds.items())
+
+    def _story(self) -> Story:
+        story = read_story(self._transport, self.plan.topics.manifest, self._folder)
+        recovery.check_compatible(story, self._identity)
+        return story
 
     def _logical_time(self, taken: Taken, now_ms: int, expiry: bool) -> int | None:
         """Logical time of the next step; None when there is nothing to do."""
@@ -227,8 +244,13 @@ class Pipeline:
         bounds = self._transport.bounds(self.inputs)
         if not story.opened:
             story.positions = {at: self._first(b) for at, b in bounds.items()}
+        if new_state:
+            # What has expired unread is lost either way; the records say from where on.
+            story.positions = {
+                at: max(story.positions.get(at, 0), b.start) for at, b in bounds.items()
+            }
         self.incarnation = story.incarnation + 1
-        self._lineage = story.lineage or recovery.new_lineage()
+        self._lineage = story.lineage or new_lineage()
         opened = Open(
             incarnation=self.incarnation,
             step=story.last_step,
@@ -243,8 +265,10 @@ class Pipeline:
         assert self._writer is not None
         batch = Outgoing(self.plan.topics.manifest, 0, [None], [opened.encode()])
         (offset,) = self._writer.commit([batch], self.group, {})
-        recovery.check_nothing_between(self._transport, self.plan.topics.manifest, story, offset)
+        check_nothing_between(self._transport, self.plan.topics.manifest, story, offset)
         self._manifest_end = offset + 1
+        if new_state:
+            self._folder.clear()
 
     def _rebuild(self, story: Story, new_state: bool) -> int:
         """S(k) at the manifest's tail; how many replayed digests differ in numbers only."""

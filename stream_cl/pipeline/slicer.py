@@ -151,14 +151,19 @@ class Slicer:
         return ahead
 
     def _filled(self, at: TopicPartition, position: int, end: int) -> Chunk:
-        """At least `max_records` records or STEP_BYTES from `position`, or all there are."""
+        """As much from `position` as a step can take, in records or in bytes, or all there is.
+
+        Of labels one record more, so that the first that is left unread is known, whatever was
+        read ahead before.
+        """
+        enough = self._max_records + (at.topic in self._labels)
         chunk = _from(self._ahead.pop(at, None), position)
         parts = [chunk] if chunk else []
         records = len(chunk) if chunk else 0
-        size = _bytes(chunk) if chunk and records < self._max_records else 0
+        size = _bytes(chunk) if chunk and records < enough else 0
         following = chunk.offsets[-1] + 1 if chunk else position
-        while following < end and records < self._max_records and size < STEP_BYTES:
-            part = self._transport.read(at.topic, at.partition, following, self._max_records)
+        while following < end and records < enough and size <= STEP_BYTES:
+            part = self._transport.read(at.topic, at.partition, following, enough)
             if not len(part):
                 break  # only transaction markers are left
             parts.append(part)

@@ -70,7 +70,7 @@ class SqliteTransport:
     def create_topic(
         self, topic: str, partitions: int = 1, retention_ms: int | None = None
     ) -> None:
-        """Create a topic; nothing happens if it exists with as many partitions.
+        """Create a topic, or set the retention of one that exists with as many partitions.
 
         Raises:
             TransportError: it exists with another number of partitions, or the file would
@@ -87,6 +87,10 @@ class SqliteTransport:
                 f"topic {topic} of {self._path} has {there} partitions, not {partitions}:"
                 " take that number, or another file"
             )
+        if self._topics[topic][0].retention_ms != retention_ms:
+            with self._file.writing() as connection:
+                sqlite_topics.keep(connection, topic, retention_ms)
+            self.topics()
 
     def topics(self) -> dict[str, int]:
         """name → number of partitions."""

@@ -62,3 +62,8 @@ def create(
         "INSERT INTO partitions (topic_id, partition) VALUES (?, ?)",
         [(topic_id, index) for index in range(partitions)],
     )
+
+
+def keep(connection: sqlite3.Connection, topic: str, retention_ms: int | None) -> None:
+    """Set how long a topic's records are kept, inside the caller's transaction."""
+    connection.execute("UPDATE topics SET retention_ms = ? WHERE name = ?", (retention_ms, topic))

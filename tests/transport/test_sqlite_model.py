@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from stream_cl.core.clock import SystemClock
 from stream_cl.core.errors import OffsetOutOfRange
 from stream_cl.core.records import Bounds, Outgoing, TopicPartition
+from stream_cl.testing.clock import FakeClock
 from stream_cl.transport import sqlite_batches, sqlite_connections, sqlite_schema
 from stream_cl.transport.sqlite import SqliteTransport
 
@@ -180,4 +181,18 @@ def test_what_a_killed_process_left_is_copied(path: Path) -> None:
     assert log._file._uncopied_bytes == 0
     assert len(left.read("t", 0, 0, 1000)) == 101
     left.close()
+    log.close()
+
+
+def test_a_topics_retention_follows_the_last_one_given(tmp_path: Path) -> None:
+    """A changed `topics.retention_hours` must act on topics that are there already."""
+    clock = FakeClock()
+    log = SqliteTransport(tmp_path / "log.db", clock)
+    log.create_topic("t")
+    log.append([Outgoing("t", 0, [None], [b"old"])])
+    log.create_topic("t", retention_ms=1000)
+    clock.advance(seconds=10)
+    for _ in range(2):
+        log.append([Outgoing("t", 0, [None], [b"new"])])
+    assert log.bounds(["t"])[TopicPartition("t", 0)].start == 1
     log.close()
