@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from stream_cl.pipeline.runner import Pipeline
     from stream_cl.pipeline.state import State
     from stream_cl.pipeline.step import Plan
+    from stream_cl.pipeline.watch import StepTimes
 
 
 def open_transport(
@@ -210,13 +211,18 @@ def plan(
 
 
 def pipeline(
-    config: Config, log: Transport, clock: Clock, faults: Faults | None = None
+    config: Config,
+    log: Transport,
+    clock: Clock,
+    faults: Faults | None = None,
+    watch: Callable[[StepTimes], None] | None = None,
 ) -> Pipeline:
     """A pipeline over `log`, not started; missing topics are created."""
     from stream_cl.checkpoint.folder import CheckpointFolder
     from stream_cl.pipeline.machine import fingerprint
     from stream_cl.pipeline.recovery import Identity
-    from stream_cl.pipeline.runner import Pipeline, Settings
+    from stream_cl.pipeline.runner import Pipeline
+    from stream_cl.pipeline.settings import Settings
 
     named = create_topics(config, log)
     return Pipeline(
@@ -235,4 +241,5 @@ def pipeline(
         folder=CheckpointFolder(config.checkpoint_folder, faults),
         clock=clock,
         faults=faults,
+        watch=watch,
     )

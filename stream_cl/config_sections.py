@@ -323,7 +323,12 @@ class Http(Section):
     host: str = Field(
         "127.0.0.1", min_length=1, max_length=255, description="Address to listen on."
     )
-    port: int = Field(0, ge=0, le=65_535, description="Port; 0: no endpoint.")
+    port: int = Field(
+        0, ge=0, le=65_535, description="Port of /metrics, /live and /ready; 0: none of them."
+    )
+    ready_lag: int = Field(
+        10_000, ge=0, description="Unread records up to which /ready says that it is caught up."
+    )
 
 
 class Log(Section):

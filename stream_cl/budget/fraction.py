@@ -124,6 +124,8 @@ class FractionBudget:
 
     def restore(self, snapshot: Snapshot) -> None:
         arrays: list[Any] = [snapshot[name].copy() for name in ("ring", "counts", "deficit")]
+        size, window = len(arrays[0]), len(self._state.ring)
+        assert size == window, f"utilities of {size} events, where {window} are ranked"
         self._state = _State(*arrays)
 
 

@@ -55,38 +55,50 @@ def command(
 def run(config: Config, until_idle_s: float | None, new_state: bool = False) -> None:
     """Run until a signal comes or the input is idle; then checkpoint and leave."""
     from stream_cl import build
+    from stream_cl.cli.endpoints import Endpoints
     from stream_cl.core.clock import SystemClock
     from stream_cl.observe.logs import configure, logger
     from stream_cl.pipeline.loop import run_steps
 
     configure(config.log.level, config.log.format)
-    clock = SystemClock()
+    clock, say = SystemClock(), logger(log=str(config.log_file))
     log = build.open_transport(config, clock)
-    pipeline = build.pipeline(config, log, clock)
-    say = logger(log=str(config.log_file))
-    with stop_asked() as stop:
-        say.info("starting")
-        found = pipeline.start(new_state=new_state)
-        say = say.bind(incarnation=found.incarnation)
-        for corrupt in found.corrupt_checkpoints:
-            say.warning("checkpoint skipped", why=corrupt)
-        if found.numeric_differences:
-            say.warning("replay differs in numbers", steps=found.numeric_differences)
-        say.info(
-            "running",
-            step=pipeline.state.step,
-            checkpoint=found.checkpoint_step,
-            replayed=found.replayed,
-            lag=pipeline.lag(),
-        )
-        try:
-            tell = _Progress(pipeline, clock, say)
-            run_steps(pipeline, clock, stop, config.step.poll_ms / 1000, until_idle_s, tell)
+    endpoints = Endpoints(config, clock)
+    pipeline = build.pipeline(config, log, clock, watch=endpoints.watch)
+    progress = _Progress(pipeline, clock, say)
+
+    def turn() -> None:
+        endpoints.turn()
+        progress()
+
+    try:
+        with stop_asked() as stop, endpoints.serving(pipeline):
+            _start(pipeline, say, new_state)
+            endpoints.running()
+            run_steps(pipeline, clock, stop, config.step.poll_ms / 1000, until_idle_s, turn)
+            endpoints.stopping()
             pipeline.close()
-        finally:
-            pipeline.abandon()
-            log.close()
+    finally:
+        pipeline.abandon()
+        log.close()
     say.info("stopped", step=pipeline.state.step, **pipeline.state.counts)
+
+
+def _start(pipeline: Pipeline, say: Any, new_state: bool) -> None:
+    say.info("starting")
+    found = pipeline.start(new_state=new_state)
+    for corrupt in found.corrupt_checkpoints:
+        say.warning("checkpoint skipped", why=corrupt)
+    if found.numeric_differences:
+        say.warning("replay differs in numbers", steps=found.numeric_differences)
+    say.info(
+        "running",
+        incarnation=found.incarnation,
+        step=pipeline.state.step,
+        checkpoint=found.checkpoint_step,
+        replayed=found.replayed,
+        lag=pipeline.lag(),
+    )
 
 
 class _Progress:
@@ -107,6 +119,7 @@ class _Progress:
             figure = state.accuracy.figures(state.events)["window_unbiased"]
             self._say.info(
                 "progress",
+                incarnation=self._pipeline.incarnation,
                 step=state.step,
                 events=state.events,
                 per_s=round((state.events - self._told_events) / (now_s - self._told_s)),

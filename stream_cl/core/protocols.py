@@ -52,6 +52,60 @@ class Learner(Stateful, Protocol):
         ...
 
 
+class Rehearses(Protocol):
+    """A learner that learns each mini-batch several times, with entries of a memory.
+
+    rehearsals: optimiser steps per mini-batch, at least 1. May be set between two calls of
+    `learn`, counts from the next one on, and is no part of the state: who sets it writes it
+    down.
+    """
+
+    rehearsals: int
+
+
+class Memory(Stateful, Protocol):
+    """A bounded store of labelled events that a learner rehearses from.
+
+    Bounded in entries and in bytes; the smaller bound holds. What is kept and what is drawn
+    is decided by a generator of its own, which is part of the state.
+    """
+
+    @property
+    def capacity(self) -> int:
+        """Entries that it never exceeds."""
+        ...
+
+    @property
+    def bytes_used(self) -> int:
+        """Bytes of the entries held."""
+        ...
+
+    @property
+    def bytes_max(self) -> int:
+        """Bytes that it never exceeds."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def add(self, x: FloatMatrix, y: npt.NDArray[np.int64]) -> None:
+        """Offer n labelled events `x float32 [n, width]`, `y [n]`, in their order.
+
+        Offering them one by one gives the same memory to the bit.
+        """
+        ...
+
+    def sample(self, count: int) -> tuple[FloatMatrix, npt.NDArray[np.int64]]:
+        """m = min(count, len) different entries as copies: `x float32 [m, width]`, `y [m]`.
+
+        Moves the generator on, so it changes the state.
+        """
+        ...
+
+    def fingerprint(self) -> Snapshot:
+        """What a digest of the state is taken of: small, and differs when the state does."""
+        ...
+
+
 class QueryStrategy(Protocol):
     """Gives each event a utility: how much its label would teach."""
 

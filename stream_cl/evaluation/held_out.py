@@ -51,4 +51,6 @@ class HeldOut:
     def restore(self, snapshot: Snapshot) -> None:
         n = len(snapshot["y"])
         self.offered = snapshot["offered"]
+        # A sample cannot be made larger or smaller afterwards and stay uniform.
+        assert n == len(self), f"{n} held-out events, where {self.capacity} may be kept"
         self._x[:n], self._y[:n] = snapshot["x"], snapshot["y"]

@@ -79,7 +79,8 @@ class Prequential:
     def restore(self, snapshot: Snapshot) -> None:
         self.since_start.sums = snapshot["sums"].copy()
         self._added = snapshot["added"]
-        filled = len(snapshot["event"])
+        filled, size = len(snapshot["event"]), len(self._event)
+        assert filled == min(self._added, size), f"a window of {filled} answers is not of {size}"
         self._event[:filled] = snapshot["event"]
         self._right[:filled] = snapshot["right"]
         self._propensity[:filled] = snapshot["propensity"]

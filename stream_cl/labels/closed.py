@@ -64,6 +64,8 @@ class Closed:
         }
 
     def restore(self, snapshot: Snapshot) -> None:
+        n = len(snapshot["ids"])
+        assert n <= self.capacity, f"{n} closed questions, where {self.capacity} are remembered"
         self._answers, self._digest = {}, SetDigest()
         for id_, answer in zip(snapshot["ids"], snapshot["answers"], strict=True):
             self.close(id_, Answer(*answer))

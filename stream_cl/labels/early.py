@@ -87,7 +87,9 @@ class EarlyLabels:
         return {"next": self._next, "labels": [_plain(label) for label in self._labels.values()]}
 
     def restore(self, snapshot: Snapshot) -> None:
-        self._labels, self._of_id, self._digest = {}, {}, SetDigest()
+        n = len(snapshot["labels"])
+        assert n <= self.capacity, f"{n} early labels, where {self.capacity} may wait"
+        self._labels, self._of_id, self._next, self._digest = {}, {}, 0, SetDigest()
         for plain in snapshot["labels"]:
             self.add(_early(plain))
         self._next = snapshot["next"]

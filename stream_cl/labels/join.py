@@ -53,7 +53,7 @@ FATES = (
 
 @dataclass(slots=True)
 class Answered:
-    """A pending event, the label that answered it, its class (−1 for `__none__`)."""
+    """A pending event, the label that answered it, its class (−1 for none of the known)."""
 
     waiting: Waiting
     early: EarlyLabel
@@ -182,6 +182,8 @@ class Join:
             joined.count("refused")
             limit = f"{label.label!r} would be class {self.classes.max_classes + 1}"
             joined.faults.append(fault(early, "too_many_classes", limit))
+            # The prediction was wrong, whatever it was: as with `__none__`, that counts.
+            joined.answered.append(Answered(waiting, early, -1))
             return
         held_out = bool(waiting.entry["held_out"][0])
         joined.count("none" if none else "held_out" if held_out else "learned")

@@ -152,6 +152,8 @@ class Pending:
         }
 
     def restore(self, snapshot: Snapshot) -> None:
+        n = len(snapshot["ids"])
+        assert n <= self.capacity, f"{n} pending events, where {self.capacity} may wait"
         entry = np.frombuffer(snapshot["entry"].tobytes(), dtype=_ENTRY)
         self._slot, self._contents = {}, {}
         self._free = list(range(self.capacity - 1, -1, -1))

@@ -98,7 +98,8 @@ def _train(state: State, joined: Joined, quarantine: str | None) -> str | None:
         if failure is None:
             state.learned += len(kept)
             return None
-        quarantine = f"the learner failed: {type(failure).__name__}: {failure}"[:REASON_CHARS]
+        what = " ".join(str(failure).split())  # a reason is one line
+        quarantine = f"the learner failed: {type(failure).__name__}: {what}"[:REASON_CHARS]
     joined.faults += [fault(answer.early, "quarantined", quarantine) for answer in kept]
     joined.count("learned", -len(kept))
     joined.count("quarantined", len(kept))

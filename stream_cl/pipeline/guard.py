@@ -48,7 +48,7 @@ class GuardedLearner:
         kept = [
             row if ok and row is not None else uniform for row, ok in zip(rows, good, strict=True)
         ]
-        return np.concatenate(kept), good.count(False)
+        return np.concatenate([uniform[:0], *kept]), good.count(False)
 
     def _predicted(self, x: FloatMatrix) -> Probabilities | None:
         try:

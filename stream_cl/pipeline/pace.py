@@ -6,11 +6,7 @@ reaches into a step; the slices that follow from it stand in the manifest.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
-
-from stream_cl.core.clock import Clock
 
 _SMOOTHING: Final = 0.2
 _RECORDS_MIN: Final = 8
@@ -25,8 +21,7 @@ class Pace:
         max_ms: milliseconds that a step may take, None for no bound.
     """
 
-    def __init__(self, max_records: int, max_ms: float | None, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, max_records: int, max_ms: float | None) -> None:
         self._max_records = max_records
         self._max_ms = max_ms
         self._ms_per_record: float | None = None
@@ -40,12 +35,8 @@ class Pace:
             return min(self._max_records, _RECORDS_MIN)
         return max(1, min(self._max_records, int(self._max_ms / self._ms_per_record)))
 
-    @contextmanager
-    def measure(self, records: int) -> Iterator[None]:
-        """Time one step of `records` records."""
-        began = self._clock.monotonic_s()
-        yield
+    def took(self, records: int, seconds: float) -> None:
+        """Learn from one step."""
         if self._max_ms is not None and records >= min(_RECORDS_MIN, self.limit):
-            took = (self._clock.monotonic_s() - began) * 1e3 / records
-            before = self._ms_per_record
-            self._ms_per_record = took if before is None else before + _SMOOTHING * (took - before)
+            each, before = seconds * 1e3 / records, self._ms_per_record
+            self._ms_per_record = each if before is None else before + _SMOOTHING * (each - before)

@@ -12,7 +12,6 @@ The order of a step, and what a crash between two numbers means:
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from stream_cl.checkpoint.folder import CheckpointFolder
 from stream_cl.core.clock import Clock
@@ -25,38 +24,12 @@ from stream_cl.pipeline.manifest import Open, Step
 from stream_cl.pipeline.pace import Pace
 from stream_cl.pipeline.recovery import Identity
 from stream_cl.pipeline.scored import Scored
+from stream_cl.pipeline.settings import Recovered, Settings
 from stream_cl.pipeline.slicer import Slicer, Taken
 from stream_cl.pipeline.state import State
 from stream_cl.pipeline.step import Plan, learn, score
 from stream_cl.pipeline.story import Story, check_nothing_between, new_lineage, read_story, salvage
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How steps are taken; nothing here changes what the state becomes, but for the slices.
-
-    start: `earliest` or `latest`, for input partitions that were never read.
-    max_ms: a step takes no more records than recent ones let it handle in this time.
-    checkpoint_every, checkpoint_s: steps, and seconds, after which a checkpoint is written.
-    """
-
-    max_events: int
-    max_ms: float | None
-    checkpoint_every: int
-    checkpoint_s: float
-    digest_every: int
-    start: str
-
-
-@dataclass(slots=True)
-class Recovered:
-    """What `Pipeline.start` found: for logs and people."""
-
-    incarnation: int
-    checkpoint_step: int | None
-    replayed: int
-    numeric_differences: int = 0
-    corrupt_checkpoints: list[str] = field(default_factory=list)
+from stream_cl.pipeline.watch import Status, StepTimes, stores_of
 
 
 class Pipeline:
@@ -64,7 +37,7 @@ class Pipeline:
 
     Args:
         fresh: builds S(0).
-        machine: fingerprint of CPU and numeric libraries, compared on replay.
+        watch: told of every step.
     """
 
     def __init__(
@@ -78,6 +51,7 @@ class Pipeline:
         folder: CheckpointFolder,
         clock: Clock,
         faults: Faults | None = None,
+        watch: Callable[[StepTimes], None] | None = None,
     ) -> None:
         self.plan = plan
         self.state = fresh()
@@ -93,7 +67,8 @@ class Pipeline:
         self.inputs = [topics.events, topics.labels, topics.control]
         self.group = f"{topics.prefix}stream-cl"
         self._slicer = Slicer(transport, self.inputs, [topics.labels], settings.max_events)
-        self._pace = Pace(settings.max_events, settings.max_ms, clock)
+        self._pace = Pace(settings.max_events, settings.max_ms)
+        self._watch = watch
         self._writer: Writer | None = None
         self._checkpointer = Checkpointer(folder, fresh, self._faults)
         self._manifest_end = 0
@@ -149,22 +124,44 @@ class Pipeline:
         Raises:
             Fenced: another process has become the writer. Stop.
         """
-        now_ms = self._clock.now_ms()
+        began_s, now_ms = self._clock.monotonic_s(), self._clock.now_ms()
         taken = self._slicer.take(self.state.positions, self._pace.limit)
         time_ms = self._logical_time(taken, now_ms, expiry)
         if time_ms is None:
             return False
         self._faults.reach("step-taken")
-        with self._pace.measure(sum(s.records for s in taken.slices)):
-            scored = score(self.state, taken, time_ms, self.incarnation, self.plan)
-            self._faults.reach("step-scored")
-            self._commit(scored, tick=not taken.slices)
-            self._faults.reach("learning")
-            learn(self.state, scored, self.plan)
-            self._faults.reach("learned")
+        taken_s = self._clock.monotonic_s()
+        scored = score(self.state, taken, time_ms, self.incarnation, self.plan)
+        self._faults.reach("step-scored")
+        scored_s = self._clock.monotonic_s()
+        self._commit(scored, tick=not taken.slices)
+        self._faults.reach("learning")
+        committed_s = self._clock.monotonic_s()
+        learn(self.state, scored, self.plan)
+        self._faults.reach("learned")
+        self._tell(scored, now_ms, (began_s, taken_s, scored_s, committed_s))
         if self._checkpoint_due():
             self.checkpoint()
         return True
+
+    def _tell(self, scored: Scored, began_ms: int, at_s: tuple[float, float, float, float]) -> None:
+        began_s, taken_s, scored_s, committed_s = at_s
+        newest_ms, learned_s = scored.taken.newest_ms, self._clock.monotonic_s()
+        behind_s = None
+        if newest_ms is not None:
+            behind_s = max(0.0, (began_ms - newest_ms) / 1000 + committed_s - began_s)
+        times = StepTimes(
+            records=sum(taken.records for taken in scored.taken.slices),
+            events=len(scored.events),
+            take_s=taken_s - began_s,
+            score_s=scored_s - taken_s,
+            commit_s=committed_s - scored_s,
+            learn_s=learned_s - committed_s,
+            behind_s=behind_s,
+        )
+        self._pace.took(times.records, learned_s - began_s)
+        if self._watch is not None:
+            self._watch(times)
 
     def _checkpoint_due(self) -> bool:
         late = self._clock.monotonic_s() - self._checkpoint_s >= self._settings.checkpoint_s
@@ -196,6 +193,22 @@ class Pipeline:
     def abandon(self) -> None:
         """Stop without a last checkpoint, after a fault: the manifest has what is needed."""
         self._checkpointer.abandon()
+
+    def status(self) -> Status:
+        """This moment; to be asked by the thread that takes the steps."""
+        state = self.state
+        return Status(
+            incarnation=self.incarnation,
+            step=state.step,
+            events=state.events,
+            learned=state.learned,
+            lag=self.lag(),
+            asking=state.asking,
+            checkpoint_step=self._checkpointer.last_step,
+            counts=dict(state.counts),
+            stores=stores_of(state),
+            figures=state.accuracy.figures(state.events),
+        )
 
     def lag(self) -> int:
         """Records of the input topics that are not read yet."""

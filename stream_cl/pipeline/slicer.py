@@ -16,11 +16,14 @@ from typing import Final
 import numpy as np
 
 from stream_cl.core.errors import InputChanged, OffsetOutOfRange
+from stream_cl.core.limits import RECORD_BYTES
 from stream_cl.core.protocols import Transport
 from stream_cl.core.records import Chunk, RawRecords, Slice, TopicPartition
 
 STEP_BYTES: Final = 32_000_000
-"""A step takes no further record once its values have this many bytes."""
+"""A step takes no further record that would give its values more bytes than this."""
+
+assert RECORD_BYTES < STEP_BYTES, "reading ahead must go beyond what a step takes"
 
 
 @dataclass(slots=True)

@@ -24,7 +24,8 @@ from stream_cl.config import Config
 from stream_cl.core.faults import Faults
 from stream_cl.core.records import Outgoing, TopicPartition
 from stream_cl.core.topics import Topics
-from stream_cl.pipeline.runner import Pipeline, Recovered
+from stream_cl.pipeline.runner import Pipeline
+from stream_cl.pipeline.settings import Recovered
 from stream_cl.testing.clock import FakeClock
 from stream_cl.testing.faults import CrashAt, SimulatedCrash
 

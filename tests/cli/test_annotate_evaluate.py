@@ -10,7 +10,7 @@ import pytest
 
 from tests.cli.processes import Place, place, until
 
-ASKING = {"budget": {"fraction": 0.25}}
+ASKING: dict[str, Any] = {"budget": {"fraction": 0.25}}
 FIGURES = {
     "events",
     "labels_asked",
@@ -166,7 +166,7 @@ def test_mistakes_of_evaluate_are_named(tmp_path: Path) -> None:
 
 
 def test_river_gives_the_same_figures_in_every_process(tmp_path: Path) -> None:
-    """Sets in river's trees are ordered by the hash seed, which each process draws anew."""
+    """Benchmarks are compared; what depends on the hash seed must not show in them."""
     learner = {"kind": "river", "model": "tree.HoeffdingAdaptiveTreeClassifier"}
     with place(tmp_path, rows=400, learner=learner, budget={"fraction": 0.5}) as here:
         runs = [json.loads(here.ok("evaluate", "--data", here.data, "--json")) for _ in range(2)]

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import re
 import signal
+import sys
+import time
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import psutil
 import pytest
 
+from stream_cl.core.errors import UserError
 from tests.cli.processes import Place, place, until
 
-ASKING = {"budget": {"fraction": 0.2}}
-LONG = {**ASKING, "step": {"max_events": 2}, "checkpoint": {"every_steps": 200}}
+ASKING: dict[str, Any] = {"budget": {"fraction": 0.2}}
+LONG: dict[str, Any] = {**ASKING, "step": {"max_events": 2}, "checkpoint": {"every_steps": 200}}
 """Steps so small that a run of some thousand events takes seconds."""
 
 
@@ -55,39 +63,35 @@ def test_killed_again_and_again_every_event_is_predicted_once(tmp_path: Path) ->
     draw = random.Random(20)
     sections = {**LONG, "step": {"max_events": 8}, "checkpoint": {"every_steps": 50}}
     with place(tmp_path, rows=5000, **sections) as here:
-        here.start("produce", "--data", here.data, "--rate", 600)
+        producer = here.start("produce", "--data", here.data, "--rate", 600)
         annotator = here.start("annotate", "--truth", here.data, "--delay", "lognormal:0.1,1")
-        for _ in range(4):
+        for life in range(5):
+            before = here.count("manifest")
             pipeline = here.start("run")
-            # Some of these moments are before it takes a step, some in a replay.
-            with pytest.raises(TimeoutError):
-                _wait(pipeline, draw.uniform(0.8, 2.5))
+            if life % 2 == 0:
+                until(lambda than=before: here.count("manifest") > than, "a life's first record")
+            # While it starts, or while it takes steps or replays.
+            time.sleep(draw.uniform(0.1, 1.2))
+            assert pipeline.poll() is None, pipeline.communicate()
             pipeline.kill()
             pipeline.communicate()
-        here.ok("run", "--until-idle", 1)
+        assert producer.wait(60) == 0
+        here.ok("run", "--until-idle", 0.5)
+        asked = here.count("label-requests")
+        until(lambda: here.count("labels") == asked, "the last answers")
         annotator.terminate()
-        annotator.communicate(timeout=30)
+        assert annotator.wait(30) == 0
+        here.quick("run", "--until-idle", 0)
         times = Counter(one["id"] for one in here.values("predictions"))
         assert set(times) == set(here.truth)
         assert set(times.values()) == {1}
         requests = Counter(one["id"] for one in here.values("label-requests"))
         assert set(requests.values()) == {1}
         assert len(requests) == pytest.approx(1000, abs=20)
-        here.quick("run", "--until-idle", 0.1)
         found = here.inspected()
-        assert found["incarnation"] >= 3, "it was to be killed after it had begun"
+        assert found["incarnation"] >= 5, "three were killed after they had begun"
         assert found["lag"] == 0
         assert found["counts"]["labels"] == len(requests)
-
-
-def _wait(process: object, seconds: float) -> None:
-    from subprocess import Popen, TimeoutExpired
-
-    assert isinstance(process, Popen)
-    try:
-        process.wait(seconds)
-    except TimeoutExpired:
-        raise TimeoutError from None
 
 
 def test_the_older_of_two_runs_stops(tmp_path: Path) -> None:
@@ -132,20 +136,44 @@ def test_a_changed_budget_needs_a_drained_state(tmp_path: Path) -> None:
         assert set(times.values()) == {1}
 
 
+RIVER = {"kind": "river", "model": "tree.HoeffdingAdaptiveTreeClassifier"}
+
+
 def test_a_river_tree_is_replayed_in_another_process(tmp_path: Path) -> None:
-    """River's trees walk over sets: without a fixed hash seed a recovery would be refused."""
-    learner = {"kind": "river", "model": "tree.HoeffdingAdaptiveTreeClassifier"}
-    sections = {"labels": {"join": "every"}, "learner": learner, "seed": 3}
-    with place(tmp_path, rows=600, **sections) as here:
+    """Its state differs with the hash seed, which every process draws anew; `run` fixes it."""
+    sections = {"labels": {"join": "every"}, "learner": RIVER, "seed": 3}
+    with place(tmp_path, rows=500, **sections) as here:
         here.quick("produce", "--data", here.data, "--with-label")
         pipeline = here.start("run")
         until(lambda: here.count("predictions") > 200, "some predictions")
+        assert psutil.Process(pipeline.pid).environ()["PYTHONHASHSEED"] == "0"
         pipeline.kill()
         pipeline.communicate()
-        found = json.loads(here.ok("inspect", "--json"))
-        assert found["checkpoint_step"] is None, "everything is to be replayed"
-        here.ok("run", "--until-idle", 0.1)
-        assert here.count("predictions") == 600
+        done = here.run("run", "--until-idle", 0)
+        assert done.returncode == 0, done.stderr
+        assert re.search(r"checkpoint=None .* replayed=[1-9]", done.stderr)
+        assert here.count("predictions") == 500
+
+
+@pytest.mark.parametrize(
+    "command", [("run",), ("drain",), ("inspect",), ("evaluate", "--data", "any.csv")]
+)
+def test_whatever_replays_or_learns_fixes_the_hash_seed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    class Replaced(UserError):
+        """The process would be another one now."""
+
+    def execve(program: str, line: list[str], environ: dict[str, str]) -> None:
+        raise Replaced(f"seed {environ['PYTHONHASHSEED']}")
+
+    monkeypatch.setattr(os, "execve", execve)
+    flags = SimpleNamespace(hash_randomization=1)
+    named = SimpleNamespace(flags=flags, executable=sys.executable, argv=sys.argv)
+    monkeypatch.setattr("stream_cl.cli.run.sys", named)
+    with place(tmp_path, rows=3, learner=RIVER) as here:
+        # A file that is not there: the seed must be fixed before anything is read.
+        assert here.here(*command).stderr == "stream-cl: seed 0\n"
 
 
 def test_inspect_says_what_others_rely_on(tmp_path: Path) -> None:

@@ -57,6 +57,7 @@ def write_inputs(folder: Path, events: int, step_events: int) -> None:
             contrary = [value.replace(b'"label":"', b'"label":"not ') for value in due[:20]]
             early = orjson.dumps({"id": str(start + _AT_ONCE + draw.randrange(500)), "label": "up"})
             driver.pipe("labels", [*due, *due[:20], *contrary, early, b"rubbish"])
+            driver.clock.advance(seconds=0.001)
 
 
 class Life(NamedTuple):

@@ -1,0 +1,194 @@
+"""What every budget promises, as tests.
+
+Subclass `BudgetContract` in a test file and give it a factory:
+
+    class TestFractionBudget(BudgetContract):
+        def make(self) -> FractionBudget:
+            return FractionBudget(0.1)
+
+Utilities and draws come from a fixed seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from stream_cl.core.protocols import REASONS, Budget, Candidates, Decision
+from stream_cl.core.snapshot import Snapshot, digest
+
+SEED: Final = 40
+UNLIMITED: Final = 10**9
+_COLUMNS: Final = ("utility", "ask_draw", "held_out_draw", "allowed")
+
+
+def candidates(
+    n: int, seed: int = SEED, utility: npt.NDArray[np.float64] | None = None
+) -> Candidates:
+    """n events, all allowed, with room; utilities uniform with ties unless they are given."""
+    draws = np.random.default_rng(seed)
+    ask, held_out = draws.random(n), draws.random(n)
+    chosen = draws.random(n).round(2) if utility is None else utility
+    return Candidates(chosen, ask, held_out, np.ones(n, np.bool_), UNLIMITED, UNLIMITED)
+
+
+def part(whole: Candidates, start: int, stop: int) -> Candidates:
+    """The events `start` up to, not including, `stop`."""
+    columns = [getattr(whole, name)[start:stop] for name in _COLUMNS]
+    return Candidates(*columns, whole.room, whole.room_floor)
+
+
+def in_steps(budget: Budget, whole: Candidates, sizes: Iterable[int] = ()) -> Iterator[Decision]:
+    """Decide and commit in steps of `sizes`, the rest as one; room shrinks as in a pipeline."""
+    start, room, room_floor = 0, whole.room, whole.room_floor
+    for size in [*sizes, len(whole.utility)]:
+        step = part(whole, start, start + size)
+        step.room, step.room_floor = room, room_floor
+        decision = budget.decide(step)
+        budget.commit(decision)
+        start += size
+        room -= int(decision.asked.sum())
+        room_floor -= int(decision.asked.sum())
+        yield decision
+
+
+def joined(decisions: Iterable[Decision]) -> tuple[npt.NDArray[Any], ...]:
+    """propensity, asked, held_out and reason of several decisions, one after another."""
+    listed = list(decisions)
+    names = ("propensity", "asked", "held_out", "reason")
+    return tuple(np.concatenate([getattr(d, name) for d in listed]) for name in names)
+
+
+def equal(first: Iterable[Decision], second: Iterable[Decision]) -> bool:
+    """Whether two runs decided the same to the bit."""
+    return all(
+        a.dtype == b.dtype and a.tobytes() == b.tobytes()
+        for a, b in zip(joined(first), joined(second), strict=True)
+    )
+
+
+class BudgetContract:
+    """Subclass it, name the class `Test…`, implement `make`."""
+
+    asks: bool = True
+    """Whether it asks at all; False where labels come for every event."""
+
+    def make(self) -> Budget:
+        """A budget that has spent nothing."""
+        raise NotImplementedError
+
+    def used(self) -> Budget:
+        """A budget that has seen 500 events."""
+        budget = self.make()
+        budget.commit(budget.decide(candidates(500, SEED + 1)))
+        return budget
+
+    def test_columns(self) -> None:
+        """One entry per event, of the types that predictions are written from."""
+        for n in (0, 1, 7):
+            decision = self.used().decide(candidates(n))
+            for column, dtype in zip(joined([decision]), ("f8", "?", "?", "u1"), strict=True):
+                assert column.shape == (n,)
+                assert column.dtype == dtype
+            assert (decision.reason < len(REASONS)).all()
+
+    def test_deciding_is_pure(self) -> None:
+        """Else a step that aborts would have spent what nobody was asked."""
+        budget, silent = self.used(), self.used()
+        before = digest(budget.snapshot())
+        events = candidates(300)
+        kept = [getattr(events, name).copy() for name in _COLUMNS]
+        first = budget.decide(events)
+        assert equal([budget.decide(events)], [first])
+        assert digest(budget.snapshot()) == before
+        for name, column in zip(_COLUMNS, kept, strict=True):
+            assert getattr(events, name).tobytes() == column.tobytes(), f"{name} was changed"
+        assert equal(in_steps(budget, candidates(300)), in_steps(silent, candidates(300)))
+
+    @pytest.mark.parametrize("size", [1, 2, 7, 64, 299])
+    def test_the_size_of_a_step_changes_no_decision(self, size: int) -> None:
+        """Else who is asked depends on how fast records came."""
+        events = candidates(600)
+        events.allowed[100:200] = False
+        sizes = [size] * (600 // size)
+        assert equal(in_steps(self.make(), events, sizes), in_steps(self.make(), events))
+
+    @pytest.mark.parametrize("room", [0, 5, 20])
+    def test_the_size_of_a_step_changes_nothing_where_room_is_short(self, room: int) -> None:
+        """The room that is left is counted event by event, not step by step."""
+        events = candidates(600)
+        events.room, events.room_floor = room, room + 10
+        sizes = [1, 9, 50, 200]
+        assert equal(in_steps(self.make(), events, sizes), in_steps(self.make(), events))
+
+    def test_a_restored_budget_goes_on_to_the_bit(self) -> None:
+        """The next 200 decisions after a restart are those that would have been."""
+        budget = self.used()
+        saved: Snapshot = budget.snapshot()
+        before = digest(saved)
+        expected = list(in_steps(budget, candidates(200, SEED + 2), [30, 70]))
+        assert digest(saved) == before, "the snapshot shares memory with the budget"
+        for other in (self.make(), self.used()):
+            other.restore(saved)
+            assert equal(in_steps(other, candidates(200, SEED + 2), [30, 70]), expected)
+            assert digest(other.snapshot()) == digest(budget.snapshot())
+        assert digest(saved) == before, "restoring shares memory with the snapshot"
+
+    def test_propensities_are_probabilities(self) -> None:
+        """Unbiased figures divide by them, and only what may be asked is asked."""
+        events = candidates(5000)
+        events.allowed[::7] = False
+        propensity, asked, held_out, _ = joined(in_steps(self.make(), events))
+        assert np.isfinite(propensity).all()
+        assert (propensity >= 0).all()
+        assert (propensity <= 1).all()
+        assert (propensity[asked] > 0).all()
+        if self.asks:
+            assert asked.any()
+            assert asked[held_out].all(), "a held-out label would never come"
+        else:
+            assert not asked.any()
+
+    def test_what_is_not_allowed_is_not_asked(self) -> None:
+        """A paused pipeline asks nobody, and an event whose label is here is not asked for."""
+        events = candidates(500)
+        events.allowed[:] = False
+        propensity, asked, held_out, reason = joined(in_steps(self.used(), events))
+        assert not asked.any()
+        if self.asks:
+            assert (propensity == 0).all()
+            assert not held_out.any()
+            assert (reason == REASONS.index("not_allowed")).all()
+
+    @pytest.mark.parametrize(("room", "room_floor"), [(0, 0), (-3, 2), (4, 9)])
+    def test_never_more_than_there_is_room_for(self, room: int, room_floor: int) -> None:
+        """Else the pending store overflows and the pipeline stops."""
+        events = candidates(3000)
+        events.room, events.room_floor = room, room_floor
+        propensity, asked, _, reason = joined([self.used().decide(events)])
+        assert asked.sum() <= room_floor
+        if self.asks:
+            assert asked.sum() == room_floor, "exploration uses the last of the room"
+            full = np.cumsum(asked) - asked >= room_floor
+            assert (reason[full] == REASONS.index("no_room")).all()
+            assert (propensity[full] == 0).all()
+
+    def test_memory_does_not_grow(self) -> None:
+        """Bounded memory: the state is as large after 20,000 events as after 1,000."""
+        budget = self.make()
+        sizes = []
+        for seed in range(20):
+            budget.commit(budget.decide(candidates(1000, seed)))
+            sizes.append(_bytes_of(budget.snapshot()))
+        assert len(set(sizes)) == 1
+
+
+def _bytes_of(snapshot: Snapshot) -> int:
+    return sum(
+        value.nbytes if isinstance(value, np.ndarray) else 8 * np.size(value)
+        for value in snapshot.values()
+    )

@@ -1,0 +1,144 @@
+"""/metrics, /live and /ready of a running pipeline."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from stream_cl import build
+from stream_cl.cli.endpoints import Endpoints
+from stream_cl.core.errors import UserError
+from stream_cl.observe.metrics import TABLE
+from stream_cl.pipeline.runner import Pipeline
+from stream_cl.testing.driver import TestDriver
+from tests.pipeline.streams import SMALL, features
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def served(folder: Path, **http_keys: object) -> Iterator[tuple[TestDriver, Endpoints, Pipeline]]:
+    """A pipeline whose endpoints answer; nobody takes steps."""
+    config = {**SMALL, "http": {"port": free_port(), **http_keys}}
+    with TestDriver(config, folder) as driver:
+        endpoints = Endpoints(driver.config, driver.clock)
+        pipeline = build.pipeline(driver.config, driver.log, driver.clock, watch=endpoints.watch)
+        with endpoints.serving(pipeline):
+            yield driver, endpoints, pipeline
+        pipeline.abandon()
+
+
+def get(driver: TestDriver, path: str) -> tuple[int, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", driver.config.http.port, timeout=10)
+    connection.request("GET", path)
+    response = connection.getresponse()
+    return response.status, response.read().decode()
+
+
+def turned(endpoints: Endpoints, driver: TestDriver, path: str) -> tuple[int, str]:
+    """Ask while the pipeline's thread, which is this one, turns its loop."""
+    found: list[tuple[int, str]] = []
+    asking = threading.Thread(target=lambda: found.append(get(driver, path)))
+    asking.start()
+    while asking.is_alive():
+        endpoints.turn()
+        asking.join(0.01)
+    return found[0]
+
+
+def test_an_operator_sees_every_metric_of_the_table(tmp_path: Path) -> None:
+    with served(tmp_path) as (driver, endpoints, pipeline):
+        pipeline.start()
+        endpoints.running()
+        driver.events(features(50))
+        driver.pipe("events", [b"rubbish"])
+        while pipeline.step():
+            pass
+        status, text = turned(endpoints, driver, "/metrics")
+        assert status == 200
+        families = {f.name: f for f in text_string_to_metric_families(text)}
+        missing = {row.name for row in TABLE} - set(families)
+        assert not missing
+        values = {
+            (s.name, *s.labels.values()): s.value for f in families.values() for s in f.samples
+        }
+        assert values["stream_cl_predictions_total",] == 50
+        assert values["stream_cl_dead_letters_total", "not_json"] == 1
+        assert values["stream_cl_step_seconds_count", "commit"] == 3
+        assert values["stream_cl_store_entries", "duplicate_window"] == 50
+
+
+def test_ready_only_when_replayed_and_caught_up(tmp_path: Path) -> None:
+    with served(tmp_path, ready_lag=10) as (driver, endpoints, pipeline):
+        assert get(driver, "/live")[0] == 200, "a start that replays for long must not be killed"
+        assert get(driver, "/ready")[0] == 503
+        pipeline.start()
+        endpoints.running()
+        driver.events(features(50))
+        status, why = turned(endpoints, driver, "/ready")
+        assert status == 503
+        assert "50 records behind" in why
+        while pipeline.step():
+            pass
+        assert turned(endpoints, driver, "/ready")[0] == 200
+        endpoints.stopping()
+        assert get(driver, "/ready")[0] == 503
+
+
+def test_a_loop_that_hangs_is_not_live(tmp_path: Path) -> None:
+    with served(tmp_path) as (driver, endpoints, pipeline):
+        pipeline.start()
+        endpoints.running()
+        assert get(driver, "/live")[0] == 200
+        driver.clock.advance(seconds=61)
+        status, why = get(driver, "/live")
+        assert status == 503
+        assert "61 s" in why
+
+
+def test_a_scrape_during_a_long_step_gets_the_last_status(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stream_cl.cli.endpoints.ASK_S", 0.05)
+    with served(tmp_path) as (driver, endpoints, pipeline):
+        pipeline.start()
+        endpoints.running()
+        assert get(driver, "/metrics")[0] == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/../etc/passwd", "/metrics/../live", "/%2e", "/live\x01"])
+def test_other_paths_are_not_found(tmp_path: Path, path: str) -> None:
+    with served(tmp_path) as (driver, _, _):
+        with socket.create_connection(("127.0.0.1", driver.config.http.port)) as raw:
+            raw.sendall(
+                b"GET " + path.encode() + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+            )
+            first = raw.makefile("rb").readline()
+        assert b" 404 " in first or b" 400 " in first
+
+
+def test_writing_methods_are_refused(tmp_path: Path) -> None:
+    with served(tmp_path) as (driver, _, _):
+        connection = http.client.HTTPConnection("127.0.0.1", driver.config.http.port, timeout=10)
+        connection.request("POST", "/metrics", body=b"x")
+        assert connection.getresponse().status == 501
+
+
+def test_a_port_that_is_taken_is_one_clear_line(tmp_path: Path) -> None:
+    with served(tmp_path / "a") as (driver, _, _):
+        port = driver.config.http.port
+        taken = rf"127\.0\.0\.1:{port} cannot be taken"
+        with pytest.raises(UserError, match=taken), served(tmp_path / "b", port=port):
+            raise AssertionError("two servers on one port")
