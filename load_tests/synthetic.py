@@ -53,4 +53,6 @@ def answers(scored: Scored) -> list[bytes]:
     """The labels of the events that a step asked for."""
     asked = np.flatnonzero(scored.verdicts.decision.asked).tolist()
     ids: Sequence[str] = scored.events.ids
-    return [answer(ids[i], scored.events.features[i] or {}) for i in asked]
+    values, rows = scored.raw_events.values, scored.events.rows
+    features = {i: orjson.loads(values[rows[i]] or b"")["features"] for i in asked}
+    return [answer(ids[i], features[i]) for i in asked]

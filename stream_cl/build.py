@@ -20,7 +20,7 @@ from stream_cl.core.topics import Topics
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from stream_cl.core.protocols import Budget, Learner, QueryStrategy, Transport
+    from stream_cl.core.protocols import Budget, Learner, Memory, QueryStrategy, Transport
     from stream_cl.decode.encoder import Encoder
     from stream_cl.pipeline.runner import Pipeline
     from stream_cl.pipeline.state import State
@@ -78,7 +78,26 @@ def encoder(config: sections.AnyEncoder) -> Encoder:
             assert_never(config)
 
 
-def learner(config: sections.AnyLearner, width: int, seed: int) -> Learner:
+def memory(config: sections.AnyMemory, width: int, seed: int) -> Memory | None:
+    """A memory that is empty; None where nothing is kept."""
+    match config:
+        case sections.NoMemory():
+            return None
+        case sections.ReservoirMemory():
+            from stream_cl.memory.reservoir import Reservoir
+
+            return Reservoir(width, config.capacity, seed, config.max_bytes)
+        case sections.ClassBalancedMemory():
+            from stream_cl.memory.class_balanced import ClassBalanced
+
+            return ClassBalanced(width, config.capacity, seed, config.max_bytes)
+        case _:
+            assert_never(config)
+
+
+def learner(
+    config: sections.AnyLearner, width: int, seed: int, rehearsed: Memory | None = None
+) -> Learner:
     """A learner that has learned nothing."""
     classes = config.max_classes
     match config:
@@ -91,6 +110,12 @@ def learner(config: sections.AnyLearner, width: int, seed: int) -> Learner:
             from stream_cl.learners.prototype import Prototype
 
             return Prototype(width, seed, classes, forget=config.forget)
+        case sections.ReplayMlpLearner():
+            from stream_cl.learners.replay_mlp import ReplayMlp
+
+            assert rehearsed is not None, "the config's relations see to it"
+            settings = config.model_dump(exclude={"kind", "max_classes"})
+            return ReplayMlp(width, seed, classes, rehearsed, **settings)
         case sections.RiverLearner():
             from stream_cl.learners.river import River
 
@@ -161,11 +186,12 @@ def fresh_state(config: Config) -> State:
 
     encodes, draws = encoder(config.encoder), Draws(config.seed)
     labels, width = config.labels, encodes.width
+    rehearsed = memory(config.memory, width, config.seed)
     ttl_ms = round(labels.ttl_s * 1000)
     window = DuplicateWindow(config.dedupe.window_events)
     return State(
         encoder=encodes,
-        guard=GuardedLearner(learner(config.learner, width, config.seed)),
+        guard=GuardedLearner(learner(config.learner, width, config.seed, rehearsed)),
         budget=budget(config),
         window=window,
         join=Join(

@@ -47,7 +47,7 @@ class Config(Section):
     step: sections.Step = sections.Step()
     encoder: sections.AnyEncoder = Field(sections.HashingEncoder(), discriminator="kind")
     learner: sections.AnyLearner = Field(sections.SoftmaxLearner(), discriminator="kind")
-    memory: sections.AnyMemory = sections.NoMemory()
+    memory: sections.AnyMemory = Field(sections.NoMemory(), discriminator="kind")
     query: sections.AnyQuery = Field(sections.UncertaintyQuery(), discriminator="kind")
     budget: sections.AnyBudget = sections.FractionBudget()
     labels: sections.Labels = sections.Labels()

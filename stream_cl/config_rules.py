@@ -105,6 +105,18 @@ def broken_relations(config: Config) -> list[Relation]:
                 f" give at most {budget.floor}",
             )
         )
+    rehearses = learner.kind == "replay_mlp"
+    if rehearses != (config.memory.kind != "none"):
+        broken.append(
+            (
+                ("memory.kind", "learner.kind"),
+                "none, and learner.kind replay_mlp rehearses from a memory; give reservoir or"
+                " class_balanced"
+                if rehearses
+                else f"{config.memory.kind}, which learner.kind {learner.kind} does not use; give"
+                " none, or take learner.kind replay_mlp",
+            )
+        )
     if config.client != "kafka-python" and not config.transport.startswith(KAFKA):
         broken.append(
             (
@@ -139,6 +151,7 @@ def broken_relations(config: Config) -> list[Relation]:
         ("learner.max_classes", learner.max_classes, WEIGHT_BYTES),
         ("labels.pending_capacity", labels.pending_capacity, ENCODED_BYTES),
         ("labels.held_out_capacity", labels.held_out_capacity, ENCODED_BYTES),
+        ("memory.capacity", config.memory.capacity, ENCODED_BYTES),
     )
     for key, entries, number_bytes in stores:
         most = limits.STORE_BYTES_MAX // (width * number_bytes)

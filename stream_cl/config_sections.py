@@ -155,6 +155,29 @@ class PrototypeLearner(_Learner):
     )
 
 
+class ReplayMlpLearner(_Learner):
+    """A small neural network that rehearses from the memory."""
+
+    kind: Literal["replay_mlp"] = "replay_mlp"
+    hidden: int = Field(64, ge=1, le=8192, description="Units of the hidden layer.")
+    learning_rate: float = Field(
+        0.05, gt=0, le=1000, description="Step size before AdaGrad divides it."
+    )
+    forget: float = Field(
+        0.9999, gt=0, le=1, description="Factor by which AdaGrad's memory of gradients decays."
+    )
+    batch: int = Field(10, ge=1, le=10_000, description="New labels per optimiser step at most.")
+    replay: int = Field(
+        10, ge=0, le=10_000, description="Remembered labels beside them, drawn from the memory."
+    )
+    replay_weight: float = Field(
+        0.5, ge=0, le=1e6, description="Weight of the remembered ones against the new ones."
+    )
+    rehearsals: int = Field(
+        4, ge=1, le=1000, description="Optimiser steps per batch of new labels."
+    )
+
+
 class RiverLearner(_Learner):
     """A classifier of the river library, by name."""
 
@@ -186,6 +209,26 @@ class NoMemory(Section):
 
     kind: Literal["none"] = "none"
     capacity: int = Field(0, ge=0, le=0, description="Events kept for rehearsal.")
+
+
+class ReservoirMemory(Section):
+    """A uniform sample of all labels learned so far."""
+
+    kind: Literal["reservoir"] = "reservoir"
+    capacity: Capacity = Field(1000, description="Labelled events kept.")
+    max_bytes: int | None = Field(
+        None, gt=0, description="Bytes that they may take; null leaves it to the capacity."
+    )
+
+
+class ClassBalancedMemory(Section):
+    """As many of each class as there is room for, uniform within a class."""
+
+    kind: Literal["class_balanced"] = "class_balanced"
+    capacity: Capacity = Field(1000, description="Labelled events kept.")
+    max_bytes: int | None = Field(
+        None, gt=0, description="Bytes that they may take; null leaves it to the capacity."
+    )
 
 
 class RandomQuery(Section):
@@ -341,7 +384,14 @@ class Log(Section):
 
 
 AnyEncoder = HashingEncoder | ColumnsEncoder | VectorEncoder
-AnyLearner = SoftmaxLearner | PrototypeLearner | RiverLearner | NoChangeLearner | MajorityLearner
-AnyMemory = NoMemory
+AnyLearner = (
+    SoftmaxLearner
+    | PrototypeLearner
+    | ReplayMlpLearner
+    | RiverLearner
+    | NoChangeLearner
+    | MajorityLearner
+)
+AnyMemory = NoMemory | ReservoirMemory | ClassBalancedMemory
 AnyQuery = UncertaintyQuery | RandomQuery
 AnyBudget = FractionBudget

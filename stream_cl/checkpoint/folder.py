@@ -7,7 +7,8 @@ How one is written:
 4. the checkpoints before the last two are removed.
 
 A checkpoint exists when its description does, whole (it carries a sha256 of itself), and the
-data has the sha256 that stands in it. A crash between any two of these leaves the ones before untouched.
+data has the sha256 that stands in it. A crash between any two of these leaves the ones before
+untouched.
 """
 
 from __future__ import annotations

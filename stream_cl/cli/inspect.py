@@ -50,6 +50,7 @@ def inspect(config: Config) -> dict[str, Any]:
     """
     from stream_cl import build
     from stream_cl.core.clock import SystemClock
+    from stream_cl.pipeline.watch import stores_of
 
     clock = SystemClock()
     # Looking makes nothing: neither a log nor a topic.
@@ -59,15 +60,7 @@ def inspect(config: Config) -> dict[str, Any]:
         pipeline = build.pipeline(config, log, clock)
         story = pipeline.look()
         state = pipeline.state
-        stores = {
-            "pending": (len(state.join.pending), config.labels.pending_capacity),
-            "early_labels": (len(state.join.early), config.labels.early_capacity),
-            "closed_questions": (len(state.join.closed), config.labels.closed_window),
-            "duplicate_window": (len(state.window), config.dedupe.window_events),
-            "held_out": (len(state.held_out), config.labels.held_out_capacity),
-            "classes": (len(state.join.classes), config.learner.max_classes),
-            "memory": (0, config.memory.capacity),
-        }
+        stores = stores_of(state)
         return {
             "step": state.step,
             "incarnation": story.incarnation,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -52,8 +52,11 @@ class Learner(Stateful, Protocol):
         ...
 
 
+@runtime_checkable
 class Rehearses(Protocol):
     """A learner that learns each mini-batch several times, with entries of a memory.
+
+    memory: what it rehearses from.
 
     rehearsals: optimiser steps per mini-batch, at least 1. May be set between two calls of
     `learn`, counts from the next one on, and is no part of the state: who sets it writes it
@@ -61,6 +64,9 @@ class Rehearses(Protocol):
     """
 
     rehearsals: int
+
+    @property
+    def memory(self) -> Memory: ...
 
 
 class Memory(Stateful, Protocol):

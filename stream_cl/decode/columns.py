@@ -12,7 +12,7 @@ import numpy.typing as npt
 from stream_cl.core.limits import FEATURE_ABS_MAX, WIDTH_MAX
 from stream_cl.core.records import Events, Features
 from stream_cl.core.snapshot import Snapshot
-from stream_cl.decode.encoder import Encoded, Refusal, row_blank, same_names
+from stream_cl.decode.encoder import Encoded, Refusal, by_name, row_blank, same_names
 from stream_cl.decode.standardise import (
     SCALE,
     Moments,
@@ -125,8 +125,8 @@ class ColumnsEncoder:
         unknown = unparsable = 0
         rows: list[list[float]] = []
         nothing: Features = {}
-        for features in events.features:
-            given = nothing if features is None else features
+        for features, numbers in zip(events.features, events.numbers, strict=True):
+            given = nothing if features is None else by_name(features, numbers)
             row: list[Any] = list(map(given.get, self.columns))
             present = 0
             for j, value in enumerate(row):

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from stream_cl.core.records import Events, FloatMatrix
+from stream_cl.core.records import Events, Features, FloatMatrix
 from stream_cl.core.snapshot import Snapshot, Stateful
 
 
@@ -78,10 +78,21 @@ def same_names(events: Events) -> tuple[str, ...] | None:
 
     None also where an event has a vector or anything but numbers.
     """
-    if None in events.numbers or None in events.features or not events.features:
+    if None in events.numbers or not events.features:
         return None
-    first = tuple(events.features[0])  # type: ignore[arg-type]
-    for features in events.features:
-        if tuple(features) != first:  # type: ignore[arg-type]
-            return None
-    return first
+    first = events.features[0]
+    if type(first) is tuple and events.features.count(first) == len(events):
+        return first
+    if None in events.features:
+        return None
+    # Iterating a dict gives its names, as a tuple of names does.
+    names = [tuple(features or ()) for features in events.features]
+    return names[0] if names.count(names[0]) == len(names) else None
+
+
+def by_name(features: Features | tuple[str, ...], numbers: bytes | None) -> Features:
+    """name → value of an entry of `Events.features`, which may be the names alone."""
+    if isinstance(features, dict):
+        return features
+    assert numbers is not None
+    return dict(zip(features, np.frombuffer(numbers).tolist(), strict=True))

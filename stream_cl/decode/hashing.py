@@ -24,7 +24,7 @@ import numpy.typing as npt
 from stream_cl.core.limits import WIDTH_MAX
 from stream_cl.core.records import Events, Features
 from stream_cl.core.snapshot import Snapshot
-from stream_cl.decode.encoder import Encoded, Refusal, row_blank, same_names
+from stream_cl.decode.encoder import Encoded, Refusal, by_name, row_blank, same_names
 from stream_cl.decode.standardise import (
     ADD,
     ADD_LOG,
@@ -178,7 +178,7 @@ class HashingEncoder:
                 entries.modes.extend(layout.modes.tolist())
                 entries.overflow_keys += layout.overflow_keys
             elif features is not None:
-                self._enter(features, entries, added)
+                self._enter(by_name(features, packed), entries, added)
             entries.starts.append(len(entries.values))
         x = row_blank(len(events), self._width)
         slots = np.array(entries.slots, dtype=np.int64)

@@ -13,10 +13,10 @@ from __future__ import annotations
 from struct import Struct
 from struct import error as StructError
 from typing import Any, Final, NamedTuple
-from zlib import crc32
 
 import numpy as np
 import orjson
+from crc32c import crc32c
 
 from stream_cl.core.errors import Rejected
 from stream_cl.core.limits import (
@@ -64,10 +64,10 @@ def decode_events(raw: RawRecords) -> tuple[Events, list[DeadLetter]]:
     Never raises for what a record holds.
     """
     decoded: list[tuple[Any, ...]] = []
-    dead: list[DeadLetter] = []
     append, loads = decoded.append, orjson.loads
+    dead: list[DeadLetter] = []
     # Of the latest record: streams change their fields rarely, so most are like it.
-    names: list[str] = []
+    names: tuple[str, ...] = ()
     pack = Struct("0d").pack
     for row, (value, headers) in enumerate(zip(raw.values, raw.headers, strict=True)):
         try:
@@ -75,7 +75,7 @@ def decode_events(raw: RawRecords) -> tuple[Events, list[DeadLetter]]:
                 raise ValueError
             document = loads(value)  # type: ignore[arg-type]
             id_, time_ms, features = document["id"], document["time"], document["features"]
-            if names != (own := list(features)):
+            if names != (own := tuple(features)):
                 _check_names(features)
                 names, pack = own, Struct(f"{len(own)}d").pack
             numbers = pack(*features.values())
@@ -95,8 +95,8 @@ def decode_events(raw: RawRecords) -> tuple[Events, list[DeadLetter]]:
                 and 0 < len(id_) <= _SHORT_ID_CHARS
                 and id_.isprintable()
             ):
-                content = crc32(value) << 32 | len(value)  # type: ignore[arg-type]
-                append((row, id_, time_ms, features, numbers, None, label, content))
+                content = crc32c(value) << 32 | len(value)  # type: ignore[arg-type]
+                append((row, id_, time_ms, names, numbers, None, label, content))
                 continue
         except (ValueError, TypeError, LookupError, AttributeError, StructError, Rejected):
             pass  # not plain; what it is will be said below
@@ -139,7 +139,7 @@ def _event(row: int, value: bytes | None, headers: Headers) -> _Event:
     label = document.get("label")
     text = None if label is None else label_text(label)
     assert value is not None
-    content = crc32(salt, crc32(value)) << 32 | len(value)
+    content = crc32c(salt, crc32c(value)) << 32 | len(value)
     return _Event(row, id_, time_ms, features, numbers, vector, text, content)
 
 
@@ -212,10 +212,11 @@ def _within_magnitude(
     if not flat.size or max(flat.max(), -flat.min()) <= FEATURE_ABS_MAX:
         return events, dead
     kept = []
-    for index, (features, numbers) in enumerate(zip(events.features, events.numbers, strict=True)):
+    for index, (names, numbers) in enumerate(zip(events.features, events.numbers, strict=True)):
         large = None
-        if features is not None and numbers is not None:
-            large = next((n for n, v in features.items() if abs(v) > FEATURE_ABS_MAX), None)
+        if names is not None and numbers is not None:
+            pairs = zip(names, np.frombuffer(numbers), strict=True)
+            large = next((n for n, v in pairs if abs(v) > FEATURE_ABS_MAX), None)
         if large is None:
             kept.append(index)
         else:

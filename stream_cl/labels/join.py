@@ -58,6 +58,7 @@ class Answered:
     waiting: Waiting
     early: EarlyLabel
     number: int
+    held_out: bool
 
 
 @dataclass(slots=True)
@@ -75,7 +76,7 @@ class Joined:
         self,
     ) -> tuple[FloatMatrix, npt.NDArray[np.int64], npt.NDArray[np.float64], list[Answered]]:
         """x, y, weight and the answers of what is to be learned, in order."""
-        kept = [a for a in self.answered if a.number >= 0 and not a.waiting.entry["held_out"][0]]
+        kept = [a for a in self.answered if a.number >= 0 and not a.held_out]
         x = (
             np.concatenate([a.waiting.x for a in kept])
             if kept
@@ -106,10 +107,22 @@ class Join:
         self.classes = classes
         self._seen = seen
 
-    def event_came(self, id_: str, joined: Joined) -> None:
-        """A pending event may have labels that were read before it."""
-        for early in self.early.take(id_):
-            self._apply(early, joined)
+    def event_came(self, waiting: Waiting, inline: EarlyLabel | None, joined: Joined) -> bool:
+        """An event whose label is here already: labels that were read before it, in their
+        order, then the one that came with it. Returns whether the question is still open,
+        as after an abstention; only then does the event have to wait.
+        """
+        waits = True
+        labels = self.early.take(waiting.ids[0])
+        for early in labels if inline is None else [*labels, inline]:
+            if not waits:
+                self._after(early, joined)
+            elif early.label.label is None:
+                joined.count("abstained")
+            else:
+                self._answer(waiting, early, joined)
+                waits = False
+        return waits
 
     def label_came(self, early: EarlyLabel, joined: Joined) -> None:
         """One label, by the rules above."""
@@ -151,10 +164,19 @@ class Join:
     def _apply(self, early: EarlyLabel, joined: Joined) -> bool:
         """Apply a label to a question that is open or closed; False when there is none."""
         label = early.label
-        if label.id in self.pending:
-            self._answer(early, joined)
+        if label.id not in self.pending:
+            return self._after(early, joined)
+        if label.label is None:
+            joined.count("abstained")
             return True
-        answer = self.closed.get(label.id)
+        waiting = self.pending.take(label.id)
+        assert waiting is not None
+        self._answer(waiting, early, joined)
+        return True
+
+    def _after(self, early: EarlyLabel, joined: Joined) -> bool:
+        """Apply a label to a question that is closed; False when it never was one."""
+        label, answer = early.label, self.closed.get(early.label.id)
         if answer is None:
             return False
         if answer == EXPIRED:
@@ -168,26 +190,22 @@ class Join:
             joined.faults.append(fault(early, "conflicting_label", reason))
         return True
 
-    def _answer(self, early: EarlyLabel, joined: Joined) -> None:
+    def _answer(self, waiting: Waiting, early: EarlyLabel, joined: Joined) -> None:
         label = early.label
-        if label.label is None:
-            joined.count("abstained")
-            return
+        assert label.label is not None
         none = label.label == NONE_OF_THESE
         number = -1 if none else self.classes.number(label.label)
-        waiting = self.pending.take(label.id)
-        assert waiting is not None
+        held_out = bool(waiting.entry["held_out"][0])
         self.closed.close(label.id, Answer(label.label, label.annotator, label.revision))
         if number is None:
             joined.count("refused")
             limit = f"{label.label!r} would be class {self.classes.max_classes + 1}"
             joined.faults.append(fault(early, "too_many_classes", limit))
             # The prediction was wrong, whatever it was: as with `__none__`, that counts.
-            joined.answered.append(Answered(waiting, early, -1))
+            joined.answered.append(Answered(waiting, early, -1, held_out))
             return
-        held_out = bool(waiting.entry["held_out"][0])
         joined.count("none" if none else "held_out" if held_out else "learned")
-        joined.answered.append(Answered(waiting, early, number))
+        joined.answered.append(Answered(waiting, early, number, held_out))
 
     def _give_up(self, early: EarlyLabel, joined: Joined) -> None:
         joined.count("unknown")

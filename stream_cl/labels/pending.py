@@ -31,6 +31,9 @@ _ENTRY: Final = np.dtype(
 )
 
 
+_MODULUS: Final = 1 << 64
+
+
 @dataclass(slots=True)
 class Waiting:
     """Columns of n events that enter the store, or one that leaves it (n = 1)."""
@@ -69,6 +72,7 @@ class Pending:
         self.ttl_ms = ttl_ms
         self._x = np.zeros((capacity, width), dtype=np.float32)
         self._entry = Waiting.entries(capacity)
+        self._word, self._since_ms = self._entry["word"], self._entry["since_ms"]  # views
         self._slot: dict[str, int] = {}  # insertion order is expiry order
         self._contents: dict[str, int] = {}
         self._free = list(range(capacity - 1, -1, -1))
@@ -99,7 +103,7 @@ class Pending:
         assert len(self._slot) + len(self._free) == self.capacity, "an id was pending already"
         self._x[slots] = waiting.x
         self._entry[slots] = waiting.entry
-        self._mix(waiting.entry["word"], 1)
+        self._digest = (self._digest + int(waiting.entry["word"].sum(dtype=np.uint64))) % _MODULUS
 
     def take(self, id_: str) -> Waiting | None:
         """Remove and return one event; None when it is not here."""
@@ -110,7 +114,7 @@ class Pending:
         taken = Waiting([id_], self._x[rows].copy(), self._entry[rows].copy())
         self._free.append(slot)
         del self._contents[id_]
-        self._mix(taken.entry["word"], -1)
+        self._digest = (self._digest - int(self._word[slot])) % _MODULUS
         return taken
 
     def evict(self, count: int) -> list[Waiting]:
@@ -127,16 +131,12 @@ class Pending:
     def next_expiry_ms(self) -> int:
         """When the oldest entry expires; only to be asked while there is one."""
         slot = next(iter(self._slot.values()))
-        return int(self._entry["since_ms"][slot]) + self.ttl_ms
+        return int(self._since_ms[slot]) + self.ttl_ms
 
     def _take_oldest(self) -> Waiting:
         taken = self.take(next(iter(self._slot)))
         assert taken is not None
         return taken
-
-    def _mix(self, words: npt.NDArray[np.uint64], sign: int) -> None:
-        total = int(words.sum(dtype=np.uint64)) if len(words) else 0
-        self._digest = (self._digest + sign * total) % (1 << 64)
 
     def fingerprint(self) -> Snapshot:
         """Count and incremental digest of the ids: what every state digest covers."""

@@ -42,25 +42,32 @@ def _admit(state: State, scored: Scored, every: bool, joined: Joined) -> None:
         rows = np.flatnonzero(waiting)
         state.join.make_room(len(rows), joined)
         state.join.pending.add(_waiting(state, scored, rows.tolist()))
-    for row in np.flatnonzero(labelled).tolist():
-        _admit_labelled(state, scored, row, every, joined)
+    if labelled.any():
+        _admit_labelled(state, scored, np.flatnonzero(labelled).tolist(), every, joined)
     state.events += len(labelled)
 
 
-def _admit_labelled(state: State, scored: Scored, row: int, keep: bool, joined: Joined) -> None:
-    id_, inline = scored.events.ids[row], scored.events.labels[row]
-    state.join.make_room(1, joined)
-    state.join.pending.add(_waiting(state, scored, [row]))
-    state.join.event_came(id_, joined)
-    if inline is not None:
-        raw_row = scored.events.rows[row]
-        raw = scored.raw_events
-        label = Label(raw_row, id_, inline)
-        value = raw.values[raw_row] or b""
-        early = EarlyLabel(label, raw.source(raw_row), raw.keys[raw_row], value, state.time_ms)
-        state.join.label_came(early, joined)
-    if not keep:
-        state.join.pending.take(id_)  # still here only if the early label was an abstention
+def _admit_labelled(
+    state: State, scored: Scored, rows: list[int], keep: bool, joined: Joined
+) -> None:
+    """Events whose label is here already; only what it left open has to wait."""
+    every = _waiting(state, scored, rows)
+    for i, row in enumerate(rows):
+        one = Waiting(every.ids[i : i + 1], every.x[i : i + 1], every.entry[i : i + 1])
+        if state.join.event_came(one, _inline(state, scored, row), joined) and keep:
+            state.join.make_room(1, joined)
+            state.join.pending.add(one)
+
+
+def _inline(state: State, scored: Scored, row: int) -> EarlyLabel | None:
+    """The label that came with an event."""
+    name = scored.events.labels[row]
+    if name is None:
+        return None
+    raw, raw_row = scored.raw_events, scored.events.rows[row]
+    label = Label(raw_row, scored.events.ids[row], name)
+    value = raw.values[raw_row] or b""
+    return EarlyLabel(label, raw.source(raw_row), raw.keys[raw_row], value, state.time_ms)
 
 
 def _waiting(state: State, scored: Scored, rows: list[int]) -> Waiting:
@@ -113,7 +120,7 @@ def _judge(state: State, answered: list[Answered]) -> None:
     right = (entry["predicted"] == number) & (number >= 0)
     state.accuracy.add(entry["event"], right, entry["propensity"])
     for answer in answered:
-        if answer.waiting.entry["held_out"][0] and answer.number >= 0:
+        if answer.held_out and answer.number >= 0:
             state.held_out.add(answer.waiting.x, answer.number)
 
 

@@ -11,7 +11,9 @@ from typing import Final
 
 import orjson
 
+from stream_cl.core.errors import Rejected
 from stream_cl.core.records import DeadLetter, RawRecords
+from stream_cl.decode.fields import check_version
 
 COMMANDS: Final = ("pause", "resume")
 
@@ -20,16 +22,23 @@ def decode(raw: RawRecords) -> tuple[list[str], list[DeadLetter]]:
     """The commands, in their order, and what is none."""
     commands, letters = [], []
     for row, value in enumerate(raw.values):
-        try:
-            command = orjson.loads(value or b"")["command"]
-        except (orjson.JSONDecodeError, KeyError, TypeError):
-            command = None
-        if isinstance(command, str) and command in COMMANDS:
+        command = _command(value)
+        if command is not None:
             commands.append(command)
         else:
-            reason = f"`command` must be one of {', '.join(COMMANDS)}"
+            reason = f"`command` must be one of {', '.join(COMMANDS)}, and `v` 1 or left out"
             letters.append(DeadLetter(raw.source(row), raw.keys[row], value, "bad_control", reason))
     return commands, letters
+
+
+def _command(value: bytes | None) -> str | None:
+    try:
+        document = orjson.loads(value or b"")
+        check_version(document)
+        command = document["command"]
+    except (orjson.JSONDecodeError, Rejected, KeyError, TypeError, AttributeError):
+        return None
+    return command if isinstance(command, str) and command in COMMANDS else None
 
 
 def asking(before: bool, commands: Sequence[str]) -> bool:

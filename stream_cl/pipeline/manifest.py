@@ -125,22 +125,25 @@ def decode(value: bytes | None, offset: int) -> Open | Step:
 
 
 def digest_outputs(
-    asked: Sequence[tuple[str, bool]], batches: Sequence[Outgoing], varying: frozenset[str]
+    ids: Sequence[str], asked: bytes, batches: Sequence[Outgoing], varying: frozenset[str]
 ) -> Digest:
-    """Digest of what a step publishes, without the headers named in `varying`.
+    """Digest of what a step publishes, without the headers named in `varying`; `asked` has a
+    byte for each of the ids.
 
     Its discrete half covers the ids and who was asked; the numeric half covers every byte,
     probabilities too, so on another processor only the first must agree.
     """
     discrete, every_byte = blake2b(digest_size=16), blake2b(digest_size=16)
-    discrete.update(repr(asked).encode())
+    # Control characters are refused in ids, so a line end divides them.
+    discrete.update("\n".join(ids).encode() + b"\0" + asked)
     for batch in batches:
         every_byte.update(f"{batch.topic}\0{batch.partition}\0{len(batch)}".encode())
         for name, value in batch.common:
             if name not in varying:
                 every_byte.update(name.encode() + b"\0" + value)
-        for column in (batch.keys, batch.values, *batch.each.values()):
-            every_byte.update(b"\0".join([item or b"" for item in column]))
+        every_byte.update(b"\0".join([key or b"" for key in batch.keys]))
+        for column in (batch.values, *batch.each.values()):
+            every_byte.update(b"\0".join(column))
     return Digest(discrete.hexdigest(), every_byte.hexdigest())
 
 

@@ -11,6 +11,7 @@ from typing import Final
 _SMOOTHING: Final = 0.2
 _RECORDS_MIN: Final = 8
 """Shorter steps measure the cost of a step, not that of a record."""
+_MS_MIN: Final = 1e-6
 
 
 class Pace:
@@ -38,5 +39,6 @@ class Pace:
     def took(self, records: int, seconds: float) -> None:
         """Learn from one step."""
         if self._max_ms is not None and records >= min(_RECORDS_MIN, self.limit):
-            each, before = seconds * 1e3 / records, self._ms_per_record
+            # A clock may not have moved between two looks; no record takes less than this.
+            each, before = max(seconds * 1e3 / records, _MS_MIN), self._ms_per_record
             self._ms_per_record = each if before is None else before + _SMOOTHING * (each - before)

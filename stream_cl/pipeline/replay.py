@@ -71,5 +71,5 @@ def replay(
 
 def outputs_digest(scored: Scored) -> str:
     """Digest of what a step publishes, the incarnation aside."""
-    asked = list(zip(scored.events.ids, scored.verdicts.decision.asked.tolist(), strict=True))
-    return str(manifest.digest_outputs(asked, scored.outputs, VARYING_HEADERS))
+    ids, asked = scored.events.ids, scored.verdicts.decision.asked.tobytes()
+    return str(manifest.digest_outputs(ids, asked, scored.outputs, VARYING_HEADERS))

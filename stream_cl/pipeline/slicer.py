@@ -25,6 +25,9 @@ STEP_BYTES: Final = 32_000_000
 
 assert RECORD_BYTES < STEP_BYTES, "reading ahead must go beyond what a step takes"
 
+AHEAD_RECORDS: Final = 1000
+"""Records read at once where steps are smaller: a log reads a batch of records as a whole."""
+
 
 @dataclass(slots=True)
 class Taken:
@@ -69,7 +72,8 @@ class Slicer:
         labels: those of them whose unread records hold back expiry.
         max_records: most records per step.
 
-    Memory: about 2 × max_records records, or 2 × STEP_BYTES, per partition.
+    Memory: about 2 × max(max_records, AHEAD_RECORDS) records per partition, of which a log
+    gives no more at once than it likes to hold in memory.
     """
 
     def __init__(
@@ -192,9 +196,9 @@ def _digest(chunk: Chunk) -> str:
         lengths = [-1 if item is None else len(item) for item in column]
         hasher.update(np.array(lengths, dtype="<i4").tobytes())
         hasher.update(b"".join([item for item in column if item]))
-    for i, headers in enumerate(chunk.headers):
-        if headers:
-            hasher.update(b"%d" % i + repr(headers).encode())
+    if any(chunk.headers):
+        for i, headers in enumerate(chunk.headers):
+            hasher.update(b"%d" % i + repr(headers).encode() if headers else b"")
     return hasher.hexdigest()
 
 
@@ -213,6 +217,8 @@ def _merge(chunks: list[Chunk], wanted: int) -> list[int]:
 
 def _within_bytes(chunks: list[Chunk], counts: list[int]) -> list[int]:
     """Cut the merge where it has STEP_BYTES; at least one record is taken."""
+    if sum(counts) * RECORD_BYTES <= STEP_BYTES:
+        return counts
     taken = [c.part(0, n) for c, n in zip(chunks, counts, strict=True)]
     if sum(_bytes(part) for part in taken) <= STEP_BYTES:
         return counts
@@ -250,6 +256,12 @@ def _join(parts: list[Chunk]) -> Chunk:
 
 
 def _concatenate(topic: str, chunks: list[Chunk]) -> RawRecords:
+    if len(chunks) == 1:
+        (c,) = chunks
+        partitions = [c.partition] * len(c)
+        return RawRecords(
+            topic, partitions, list(c.offsets), list(c.keys), list(c.values), list(c.headers)
+        )
     raw = RawRecords(topic, [], [], [], [], [])
     for chunk in chunks:
         raw.partitions.extend([chunk.partition] * len(chunk))

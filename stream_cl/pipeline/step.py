@@ -65,21 +65,13 @@ def score(state: State, taken: Taken, time_ms: int, incarnation: int, plan: Plan
 
     probabilities, failed = state.guard.predict(encoded.x)
     utility = plan.strategy.utility(encoded.x, probabilities)
-    early = state.join.early
-    labelled = np.array(
-        [
-            label is not None or id_ in early
-            for id_, label in zip(events.ids, events.labels, strict=True)
-        ],
-        dtype=np.bool_,
-    )
+    labelled = _labelled(state, events)
     decision = state.budget.decide(
         Candidates(
             utility,
             ask_draw=unit(words[:, 0]),
             held_out_draw=unit(words[:, 1]),
             allowed=~labelled & state.asking,
-            # One place is kept for events whose label is here already.
             **_room(state),
         )
     )
@@ -118,9 +110,18 @@ def learn(state: State, scored: Scored, plan: Plan, quarantine: str | None = Non
     state.asking = control.asking(state.asking, scored.commands)
 
 
+def _labelled(state: State, events: Events) -> npt.NDArray[np.bool_]:
+    """`bool [n]`: the event's label came with it or before it."""
+    if not len(state.join.early) and events.labels.count(None) == len(events):
+        return np.zeros(len(events), dtype=np.bool_)
+    early = state.join.early
+    pairs = zip(events.ids, events.labels, strict=True)
+    return np.array([label is not None or id_ in early for id_, label in pairs], dtype=np.bool_)
+
+
 def _room(state: State) -> dict[str, Any]:
     """Requests that may still be opened: exploration has the last tenth for itself."""
-    room = state.join.pending.room - 1
+    room = state.join.pending.room
     return {"room": room - state.join.pending.capacity // 10, "room_floor": room}
 
 
@@ -169,7 +170,9 @@ def _outputs(state: State, scored: Scored, stamp: Stamp, plan: Plan) -> list[Out
     values = publish.predictions(events, scored.verdicts, names, stamp)
     requests = [publish.withdrawn(id_) for id_ in state.outbox.withdrawn]
     if not plan.every and len(events):
-        requests += plan.requests.open(events, scored.verdicts, names, scored.time_ms)
+        requests += plan.requests.open(
+            scored.raw_events, events, scored.verdicts, names, scored.time_ms
+        )
     letters = state.outbox.dead_letters + scored.dead_letters
     return [
         *publish.by_source(

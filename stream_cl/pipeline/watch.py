@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from stream_cl.core.protocols import Rehearses
 from stream_cl.evaluation.intervals import Estimate
 from stream_cl.pipeline.state import State
 
@@ -54,8 +55,10 @@ class Status:
 
 def stores_of(state: State) -> dict[str, tuple[int, int]]:
     """Every bounded store: name → (entries, bound)."""
-    join = state.join
+    join, learner = state.join, state.guard.learner
+    rehearsed = learner.memory if isinstance(learner, Rehearses) else None
     return {
+        "memory": (len(rehearsed), rehearsed.capacity) if rehearsed is not None else (0, 0),
         "pending": (len(join.pending), join.pending.capacity),
         "early_labels": (len(join.early), join.early.capacity),
         "closed_questions": (len(join.closed), join.closed.capacity),

@@ -38,8 +38,8 @@ def candidates(
 
 def part(whole: Candidates, start: int, stop: int) -> Candidates:
     """The events `start` up to, not including, `stop`."""
-    columns = [getattr(whole, name)[start:stop] for name in _COLUMNS]
-    return Candidates(*columns, whole.room, whole.room_floor)
+    columns = {name: getattr(whole, name)[start:stop] for name in _COLUMNS}
+    return Candidates(**columns, room=whole.room, room_floor=whole.room_floor)
 
 
 def in_steps(budget: Budget, whole: Candidates, sizes: Iterable[int] = ()) -> Iterator[Decision]:

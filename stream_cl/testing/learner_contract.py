@@ -16,7 +16,6 @@ from typing import Any, Final, Protocol
 import numpy as np
 import numpy.typing as npt
 import pytest
-import pytest
 
 from stream_cl.core.errors import LearnerFailed
 from stream_cl.core.protocols import Learner

@@ -71,8 +71,10 @@ class MemoryContract:
         memory = self.make()
         before = state_of(memory)
         x, y = memory.sample(10)
-        assert (x.shape, x.dtype) == ((0, WIDTH), np.float32)
-        assert (y.shape, y.dtype) == ((0,), np.int64)
+        assert x.shape == (0, WIDTH)
+        assert x.dtype == np.float32
+        assert y.shape == (0,)
+        assert y.dtype == np.int64
         memory.add(*entries(0))
         assert state_of(memory) == before
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_cl.core import limits
+from stream_cl.decode.encoder import by_name
 from stream_cl.decode.json_events import decode_events
 from tests.decode.records import GOOD, raw
 
@@ -34,7 +35,13 @@ def test_features_come_out_as_they_went_in(given_features: list[dict[str, Any]])
     ]
     events, dead = decode_events(raw(*values))
     assert not dead
-    assert events.features == given_features
+    numbers = events.numbers
+    named = [by_name(f or {}, n) for f, n in zip(events.features, numbers, strict=True)]
+    as_numbers = [
+        {k: float(v) if p is not None else v for k, v in f.items()}
+        for f, p in zip(given_features, numbers, strict=True)
+    ]
+    assert named == as_numbers
     assert events.ids == [f"e{i}" for i in range(len(values))]
     assert events.times_ms == list(range(len(values)))
     assert events.vectors == [None] * len(values)
@@ -82,7 +89,7 @@ def test_limits_are_inclusive() -> None:
     assert len(_one(features=features).features[0]) == n
     assert len(_one(vector=[0] * n).vectors[0]) == n
     edge = {"n" * limits.FEATURE_NAME_BYTES: limits.FEATURE_ABS_MAX, "m": -limits.FEATURE_ABS_MAX}
-    assert _one(features=edge).features == [edge]
+    assert _one(features=edge).features == [tuple(edge)]
     text = {"t": "x" * limits.FEATURE_TEXT_BYTES}
     assert _one(features=text).features == [text]
     deep: Any = 1

@@ -172,7 +172,9 @@ def test_closed_questions_are_the_last_ones(closings):
     other.restore(store.snapshot())
     for id_, answer in model.items():
         direct.close(id_, answer)
-    assert digest(store.fingerprint()) == digest(other.fingerprint()) == digest(direct.fingerprint())
+    assert (
+        digest(store.fingerprint()) == digest(other.fingerprint()) == digest(direct.fingerprint())
+    )
     assert digest(store.snapshot()) == digest(other.snapshot())
 
 

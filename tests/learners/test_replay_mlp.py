@@ -11,6 +11,7 @@ import torch
 from stream_cl.core.errors import LearnerFailed
 from stream_cl.core.snapshot import digest
 from stream_cl.learners import replay_mlp
+from stream_cl.learners._mlp_layers import Layers
 from stream_cl.learners.replay_mlp import ReplayMlp
 from stream_cl.memory.class_balanced import ClassBalanced
 from stream_cl.memory.reservoir import Reservoir
@@ -52,8 +53,8 @@ class TestReplayMlpWithEverySettingChanged(LearnerContract):
             max_classes,
             memory=ClassBalanced,
             hidden=33,
-            learning_rate=0.03,
-            epsilon=1e-4,
+            learning_rate=0.2,
+            epsilon=0.1,
             forget=0.999,
             batch=7,
             replay=3,
@@ -74,7 +75,7 @@ class ByAutograd:
         with torch.no_grad():
             self.net[0].weight[...], self.net[0].bias[...] = inner.T, bias
             self.net[2].weight.zero_(), self.net[2].bias.zero_()
-        self.squares = [torch.full_like(p, 0.01) for p in self.net.parameters()]
+        self.squares = [torch.full_like(p, 1e-4) for p in self.net.parameters()]
         self.memory, self.seen = memory, torch.zeros(4, dtype=torch.bool)
         self.batch, self.replay, self.weight = batch, replay, replay_weight
         self.rehearsals = rehearsals
@@ -99,8 +100,8 @@ class ByAutograd:
                 loss.backward()
                 with torch.no_grad():
                     for p, square in zip(self.net.parameters(), self.squares, strict=True):
-                        square.mul_(0.9999).add_(0.0001 * 0.01 + p.grad**2)
-                        p -= 0.1 * p.grad / square.sqrt()
+                        square.mul_(0.9999).add_(1e-4 * 1e-4 + p.grad**2)
+                        p.sub_(0.05 * p.grad / square.sqrt())
             self.memory.add(x[part], y[part])
 
 
@@ -208,6 +209,7 @@ import torch
 torch.set_num_threads(int(sys.argv[1]))
 sys.path.insert(0, ".")
 from stream_cl.core.snapshot import digest
+from stream_cl.learners._mlp_layers import Layers
 from stream_cl.learners.replay_mlp import ReplayMlp
 from stream_cl.memory.reservoir import Reservoir
 from stream_cl.testing.learner_contract import events
@@ -257,3 +259,16 @@ def test_examples_in_the_docstring_hold():
     result = doctest.testmod(replay_mlp)
     assert result.attempted > 0
     assert result.failed == 0
+
+
+def test_tensors_stay_below_what_is_declared():
+    """The contract counts arrays; most of this learner's memory is in tensors."""
+    model = learner(max_classes=100, capacity=10)
+    x, _, weight = events(100)
+    for last in (1, 2, 3, 17, 65, 100):
+        model.learn(x, np.arange(100) % last, weight)
+        tensors = [part for part in vars(model).values() if isinstance(part, torch.Tensor)]
+        tensors += [part.flat for part in vars(model).values() if isinstance(part, Layers)]
+        held = sum(tensor.numel() * 4 for tensor in tensors)
+        assert held <= model.memory_bytes_max - Reservoir(5, 10, 0).bytes_max
+    assert len(tensors) == 5

@@ -23,6 +23,10 @@ BASE: dict[str, Any] = {
     "checkpoint": {"every_steps": 5, "digest_every_steps": 1},
 }  # fmt: skip
 
+EVERY = {"labels": {"join": "every", "pending_capacity": 5, "held_out_fraction": 0.0}}
+# Spaces, a key and a field of its own: a dead letter must carry the bytes and not the meaning.
+ODD = b'  {"label" : "up",   "id":"%b", "x_note":"caf\xc3\xa9"}  '
+
 
 def driver(**sections: Mapping[str, Any]) -> TestDriver:
     """A started driver; sections are merged into BASE."""
@@ -92,3 +96,25 @@ def end_of(made: TestDriver, topic: str) -> int:
 def requests(made: TestDriver) -> list[tuple[str, str]]:
     """(id, status) of every label request, in order."""
     return [(r.value["id"], r.value["status"]) for r in made.read("label-requests")]
+
+
+def answer(made: TestDriver, id_: str) -> int:
+    """An answer in odd bytes, taken; its offset."""
+    offset = end_of(made, "labels")
+    made.pipe("labels", [ODD % id_.encode()], keys=[b"\xff key"])
+    made.settle(expiry=False)
+    return offset
+
+
+def assert_letter(made: TestDriver, code: str, topic: str, offset: int, reason: str) -> None:
+    """The last dead letter is that record, byte for byte, and says why in one line."""
+    last = letters(made)[-1]
+    assert last._replace(code="", reason="") == as_sent(made, topic, offset)
+    assert last.code == code
+    assert reason in last.reason
+    assert "\n" not in last.reason
+
+
+def learned(made: TestDriver) -> int:
+    assert made.pipeline is not None
+    return made.pipeline.state.learned

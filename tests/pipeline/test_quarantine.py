@@ -64,7 +64,9 @@ def published(made: TestDriver) -> list[Any]:
     kept = []
     for topic in ("predictions", "label-requests", "dead-letters"):
         for r in made.read(topic):
-            kept.append((r.key, r.value, {k: v for k, v in r.headers.items() if k != "incarnation"}))
+            kept.append(
+                (r.key, r.value, {k: v for k, v in r.headers.items() if k != "incarnation"})
+            )
     return kept
 
 

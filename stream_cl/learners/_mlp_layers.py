@@ -1,0 +1,113 @@
+"""The layers of `replay_mlp`, and what is done with them row by row.
+
+Kept apart from the algorithm, which is in `replay_mlp.py`: compiled loops whose bits do not
+depend on how many rows there are, and parameters in one piece of memory, so that an optimiser
+step is one operation over all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from stream_cl.core.records import FloatMatrix, Probabilities
+from stream_cl.learners._compiled import compiled
+
+_Floats = npt.NDArray[np.float32]
+Flags = npt.NDArray[np.bool_]
+
+
+@compiled(
+    "void(float32[:,::1], float32[:,::1], float32[::1], float32[:,::1], float32[::1],"
+    " boolean[::1], float64[:,::1])"
+)
+def predict_rows(
+    x: FloatMatrix,
+    inner: FloatMatrix,
+    inner_bias: _Floats,
+    outer: FloatMatrix,
+    outer_bias: _Floats,
+    learned: Flags,
+    out: Probabilities,
+) -> None:
+    """Class probabilities of `x` into `out [n, k]`, added up in float64 in a written order."""
+    classes = out.shape[1]
+    hidden = np.empty(len(inner_bias))
+    for i in range(x.shape[0]):
+        row = out[i]
+        inputs = 1
+        for j in range(x.shape[1]):
+            inputs += x[i, j] != 0.0
+        scale = 1.0 / np.sqrt(inputs)
+        for u in range(len(hidden)):
+            hidden[u] = inner_bias[u]
+        for j in range(x.shape[1]):
+            if x[i, j] != 0.0:
+                value = np.float64(x[i, j]) * scale
+                for u in range(len(hidden)):
+                    hidden[u] += value * inner[j, u]
+        for c in range(classes):
+            row[c] = outer_bias[c]
+        for u in range(len(hidden)):
+            if hidden[u] > 0.0:
+                for c in range(classes):
+                    row[c] += hidden[u] * outer[u, c]
+        largest = -np.inf
+        for c in range(classes):
+            if learned[c] and row[c] > largest:
+                largest = row[c]
+        total = 0.0
+        for c in range(classes):
+            row[c] = np.exp(row[c] - largest) if learned[c] else 0.0
+            total += row[c]
+        for c in range(classes):
+            row[c] /= total
+
+
+@compiled("void(float32[:,::1], float32[:,::1])")
+def scale_rows(x: FloatMatrix, out: FloatMatrix) -> None:
+    """x/√m, row by row."""
+    for i in range(x.shape[0]):
+        inputs = 1
+        for j in range(x.shape[1]):
+            inputs += x[i, j] != 0.0
+        scale = np.float32(1.0 / np.sqrt(inputs))
+        for j in range(x.shape[1]):
+            out[i, j] = x[i, j] * scale
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Sums must not depend on how many cores there are; torch's setting is the process's."""
+    before = torch.get_num_threads()
+    if before == 1:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+class Layers:
+    """Two layers in one piece of memory, and each of its four parts as a view."""
+
+    def __init__(self, width: int, hidden: int, classes: int, value: float = 0.0) -> None:
+        sizes = [width * hidden, hidden, hidden * classes, classes]
+        self.flat = torch.full((sum(sizes),), value, dtype=torch.float32)
+        inner, self.inner_bias, outer, self.outer_bias = torch.split(self.flat, sizes)
+        self.inner = inner.view(width, hidden)
+        self.outer = outer.view(hidden, classes)
+
+    def parts(self, classes: int) -> tuple[_Floats, _Floats, _Floats, _Floats]:
+        """Inner weights, inner bias, outer weights and bias of the first so many classes.
+
+        They share memory with the layers.
+        """
+        outer, bias = self.outer.numpy()[:, :classes], self.outer_bias.numpy()[:classes]
+        return self.inner.numpy(), self.inner_bias.numpy(), outer, bias
