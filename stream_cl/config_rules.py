@@ -91,6 +91,18 @@ def encoded_width(config: Config) -> int:
     return len(encoder.columns) if encoder.kind == "columns" else encoder.width
 
 
+def _rehearsal(config: Config) -> list[Relation]:
+    """A memory is there exactly where something rehearses from it."""
+    kind, rehearses = config.memory.kind, config.learner.kind == "replay_mlp"
+    if rehearses == (kind != "none"):
+        return []
+    what = f"{kind}, which learner.kind {config.learner.kind} does not use; give none, or take"
+    if rehearses:
+        what = "none, and learner.kind replay_mlp rehearses from a memory; give reservoir or"
+    last = "class_balanced" if rehearses else "learner.kind replay_mlp"
+    return [(("memory.kind", "learner.kind"), f"{what} {last}")]
+
+
 def broken_relations(config: Config) -> list[Relation]:
     """Every pair of values that cannot stand together."""
     width = encoded_width(config)
@@ -105,18 +117,7 @@ def broken_relations(config: Config) -> list[Relation]:
                 f" give at most {budget.floor}",
             )
         )
-    rehearses = learner.kind == "replay_mlp"
-    if rehearses != (config.memory.kind != "none"):
-        broken.append(
-            (
-                ("memory.kind", "learner.kind"),
-                "none, and learner.kind replay_mlp rehearses from a memory; give reservoir or"
-                " class_balanced"
-                if rehearses
-                else f"{config.memory.kind}, which learner.kind {learner.kind} does not use; give"
-                " none, or take learner.kind replay_mlp",
-            )
-        )
+    broken += _rehearsal(config)
     if config.client != "kafka-python" and not config.transport.startswith(KAFKA):
         broken.append(
             (

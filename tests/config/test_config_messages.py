@@ -99,8 +99,9 @@ CASES = {
         "c.yaml:1: query.kind: 'zzz' is not among them; there are uncertainty, random",
     ),
     "unknown kind where there is one": (
-        "memory: {kind: reservoir}",
-        "c.yaml:1: memory.kind: 'reservoir' is not among them; there is none",
+        "memory: {kind: lifo}",
+        "c.yaml:1: memory.kind: 'lifo' is not among them; there are none, reservoir,"
+        " class_balanced",
     ),
     "a setting of another kind": (
         "learner: {kind: majority, l2: 0.1}",

@@ -33,6 +33,7 @@ def other_value(value: Any, key: str) -> Any:
         "topics.retention_hours": 5.0,
         "step.max_ms": 7.0,
         "learner.max_classes": 7,
+        "memory.max_bytes": 70_000,
         "learner.model": "naive_bayes.GaussianNB",
         "learner.parameters": {"a": 1},
         "encoder.columns": ["x", "y"],
@@ -84,6 +85,10 @@ def test_every_key_can_be_overridden(
         given.setdefault("encoder.columns", ["x"])
     if kind == "vector":
         given.setdefault("encoder.width", 3)
+    if kind == "replay_mlp":
+        given.setdefault("memory.kind", "reservoir")
+    if section == "memory":
+        given.setdefault("learner.kind", "replay_mlp")
     words = {name: orjson.dumps(value).decode() for name, value in given.items()}
     if by == "--set":
         config = read(tmp_path, "", *(f"{name}={word}" for name, word in words.items()))
