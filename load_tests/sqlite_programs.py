@@ -1,4 +1,4 @@
-"""The three programs of `sqlite`: the pipeline over the log, and two bare loops."""
+"""The programs of `sqlite`: the pipeline over the log, and three bare loops."""
 
 from __future__ import annotations
 
@@ -169,6 +169,59 @@ class Plain:
 
     def close(self) -> None:
         self._connection.close()
+
+
+class PlainTopics(Plain):
+    """The same with what a topic has besides a value: partition, offset, append time, key and
+    headers, each a column: what the embedded log keeps of a record."""
+
+    def __init__(self, folder: Path) -> None:
+        self.commits_s = []
+        self._read = 0
+        self._connection = sqlite3.connect(folder / "topics.db", isolation_level=None)
+        self._connection.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")
+        self._next: dict[str, int] = {}
+        for topic in ("events", "predictions", "label-requests", "dead-letters", "manifest"):
+            self._next[topic] = 0
+            self._connection.execute(
+                f'CREATE TABLE "{topic}" (partition INTEGER, offset INTEGER, append_ms INTEGER,'
+                " key BLOB, value BLOB, headers BLOB, PRIMARY KEY (partition, offset))"
+                " WITHOUT ROWID"
+            )
+        self._connection.execute("CREATE TABLE position (id INTEGER PRIMARY KEY, next INTEGER)")
+
+    def send(self, values: list[bytes]) -> None:
+        self._connection.execute("BEGIN")
+        self._insert("events", [(None, value, b"") for value in values])
+        self._connection.execute("COMMIT")
+
+    def block(self, block: Block) -> float:
+        ready = [(step.events, [_rows(batch) for batch in step.written]) for step in block.steps]
+        run, began = self._connection.execute, perf_counter()
+        for count, written in ready:
+            if count:
+                rows = run(
+                    'SELECT offset, append_ms, key, value, headers FROM "events"'
+                    " WHERE partition = 0 AND offset >= ? ORDER BY offset LIMIT ?",
+                    (self._read, count),
+                ).fetchall()
+                for row in rows:
+                    orjson.loads(row[3])
+                self._read = rows[-1][0] + 1
+            run("BEGIN IMMEDIATE")
+            for topic, records in written:
+                self._insert(topic, records)
+            run("INSERT OR REPLACE INTO position VALUES (0, ?)", (self._read,))
+            run("COMMIT")
+        return perf_counter() - began
+
+    def _insert(self, topic: str, records: list[tuple[bytes | None, bytes, bytes]]) -> None:
+        now_ms, first = SystemClock().now_ms(), self._next[topic]
+        self._next[topic] += len(records)
+        self._connection.executemany(
+            f'INSERT INTO "{topic}" VALUES (0, ?, ?, ?, ?, ?)',
+            [(first + i, now_ms, *record) for i, record in enumerate(records)],
+        )
 
 
 def _rows(batch: Outgoing) -> tuple[str, list[tuple[bytes | None, bytes, bytes]]]:

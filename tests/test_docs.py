@@ -270,13 +270,40 @@ def test_the_table_of_kinds_is_whole() -> None:
         assert set(ticked(row[1])) == set(kinds(name)), name
 
 
+def defaults(key: str) -> set[str]:
+    """The default of a key, that of each kind of its section that has it."""
+    name, _, setting = key.partition(".")
+    models: list[Any] = list(kinds(name).values()) or [type(getattr(Config(), name))]
+    fields = [model.model_fields for model in models]
+    return {str(of[setting].default) for of in fields if setting in of}
+
+
 def test_the_table_of_stores_has_the_defaults() -> None:
     for _, key, default, _ in tables(section(ARCHITECTURE, "## Memory"))["store"]:
         for name in ticked(key):
             if "." in name:
-                section_, _, setting = name.partition(".")
-                value = getattr(getattr(Config(), section_), setting)
-                assert str(value) == default, name
+                assert default in defaults(name), name
+
+
+def test_the_architecture_names_types_that_there_are() -> None:
+    """Who looks for a type in the file that the table names must find it there."""
+    for types, files, _ in tables(section(ARCHITECTURE, "## Layers"))["type"]:
+        code = "\n".join((ROOT / "stream_cl" / file).read_text() for file in ticked(files))
+        for name in ticked(types):
+            assert re.search(rf"^(class|def) {name}\b", code, re.MULTILINE), name
+
+
+def test_no_fate_is_missing_where_fates_are_counted() -> None:
+    """A fate that is a dead letter has the code under which its letter is found."""
+    rows = {ticked(row[0])[0]: row for row in tables(section(RECORDS, "## labels"))["fate"]}
+    assert ticked(rows["quarantined"][3]) == ["quarantined"]
+
+
+def test_what_is_not_there_yet_is_not_there() -> None:
+    """A list of gaps that names what the program has sends a reader away for nothing."""
+    gaps = section(README.read_text(), "### Not there yet")
+    there = {kind for name in keys() for kind in kinds(name)} - {"none"}
+    assert not there & set(ticked(gaps))
 
 
 def test_the_crash_table_names_fault_points() -> None:

@@ -1,4 +1,4 @@
-"""DESIGN's crash table: the process dies at every fault point, and nothing is lost or doubled."""
+"""The crash table of docs/architecture.md: the process dies at every fault point, and nothing is lost or doubled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What DESIGN promises, with real processes and a real `kill -9`.
+"""What docs/architecture.md promises, with real processes and a real `kill -9`.
 
 When one of these fails, a crash loses events, publishes them twice, or leaves another state
 behind than the one that the log tells of.
