@@ -1,4 +1,7 @@
-"""The documents say what the program does: every example, table, link and name is checked."""
+"""The documents say what the program does: every example, table, link and name is checked.
+
+Longer than other files, because each table of the documents has its own small test.
+"""
 
 from __future__ import annotations
 
@@ -293,8 +296,8 @@ def test_the_architecture_names_types_that_there_are() -> None:
             assert re.search(rf"^(class|def) {name}\b", code, re.MULTILINE), name
 
 
-def test_no_fate_is_missing_where_fates_are_counted() -> None:
-    """A fate that is a dead letter has the code under which its letter is found."""
+def test_a_quarantined_label_is_found_by_its_code() -> None:
+    """Who sees the count must be told under which code the letters stand."""
     rows = {ticked(row[0])[0]: row for row in tables(section(RECORDS, "## labels"))["fate"]}
     assert ticked(rows["quarantined"][3]) == ["quarantined"]
 

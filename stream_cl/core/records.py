@@ -28,7 +28,7 @@ DEAD_LETTER_CODES: Final = {
     "bad_version": "`v` is a version that this program does not read",
     "bad_id": "`id` is missing, empty, too long or not a string",
     "bad_time": "`time` is missing or is neither RFC 3339 with an offset nor epoch milliseconds",
-    "bad_features": "neither `features` nor `vector`, or of the wrong kind",
+    "bad_features": "neither `features` nor `vector`, or both, or of the wrong kind",
     "bad_value": "a feature is NaN, infinite, nested, or beyond limits.FEATURE_ABS_MAX",
     "bad_vector": "`vector` holds something else than numbers, or not as many as the encoder takes",
     "bad_label": "`label` is missing, too long, or not a string, number or boolean",

@@ -83,8 +83,9 @@ def salvage(transport: Transport, topic: str, group: str, folder: CheckpointFold
     """
     start = transport.bounds([topic])[TopicPartition(topic, 0)].start
     values, end = _values(transport, topic, start)
-    story = Story(None, lineage="", end=end, opened=bool(values))
-    _advance(story, transport.group_offsets(group))
+    committed = transport.group_offsets(group)
+    story = Story(None, lineage="", end=end, opened=bool(values or committed))
+    _advance(story, committed)
     for checkpoint in folder.newest_first():
         story.incarnation = max(story.incarnation, checkpoint.incarnation)
     for at, value in values:

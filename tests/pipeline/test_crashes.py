@@ -1,4 +1,4 @@
-"""The crash table of docs/architecture.md: the process dies at every fault point, and nothing is lost or doubled."""
+"""The crash table of docs/architecture.md: dying at any fault point loses and doubles nothing."""
 
 from __future__ import annotations
 

@@ -162,3 +162,17 @@ def _json(value: object) -> bytes:
     import orjson
 
     return orjson.dumps(value)
+
+
+def test_without_any_manifest_a_new_state_goes_on_behind_the_committed_offsets(
+    tmp_path: Path,
+) -> None:
+    """Whoever lost the manifest must not have every event predicted twice."""
+    with filled(tmp_path) as driver:
+        driver.settle()
+        manifest_end = len(driver.read("manifest"))
+        driver.log.truncate("manifest", 0, manifest_end)
+        driver.start(new_state=True)
+        driver.settle()
+        ids = [r.value["id"] for r in driver.read("predictions")]
+        assert len(ids) == len(set(ids)) == 200
