@@ -159,13 +159,16 @@ def budget(config: Config) -> Budget:
         from stream_cl.budget.every import EveryLabel
 
         return EveryLabel(config.labels.held_out_fraction)
+    settings = config.budget.model_dump(exclude={"kind"})
     match config.budget:
-        case sections.FractionBudget() as spend:
+        case sections.FractionBudget():
             from stream_cl.budget.fraction import FractionBudget
 
-            return FractionBudget(
-                spend.fraction, spend.floor, spend.cold_start, spend.window, spend.held_out
-            )
+            return FractionBudget(**settings)
+        case sections.QuantileBudget():
+            from stream_cl.budget.quantile import QuantileBudget
+
+            return QuantileBudget(**settings)
         case _:
             assert_never(config.budget)
 

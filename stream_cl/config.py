@@ -49,7 +49,7 @@ class Config(Section):
     learner: sections.AnyLearner = Field(sections.SoftmaxLearner(), discriminator="kind")
     memory: sections.AnyMemory = Field(sections.NoMemory(), discriminator="kind")
     query: sections.AnyQuery = Field(sections.UncertaintyQuery(), discriminator="kind")
-    budget: sections.AnyBudget = sections.FractionBudget()
+    budget: sections.AnyBudget = Field(sections.FractionBudget(), discriminator="kind")
     labels: sections.Labels = sections.Labels()
     dedupe: sections.Dedupe = sections.Dedupe()
     requests: sections.Requests = sections.Requests()

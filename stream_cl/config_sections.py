@@ -246,10 +246,7 @@ class UncertaintyQuery(Section):
     )
 
 
-class FractionBudget(Section):
-    """A fixed fraction of the events, most of it where the utility ranks high."""
-
-    kind: Literal["fraction"] = "fraction"
+class _RankedBudget(Section):
     fraction: float = Field(0.05, gt=0, le=1, description="Share of the events asked for.")
     floor: float = Field(
         0.3,
@@ -268,6 +265,18 @@ class FractionBudget(Section):
         lt=1,
         description="Share of the spend that goes to the held-out set; at most `floor`.",
     )
+
+
+class FractionBudget(_RankedBudget):
+    """A fixed fraction of the events, the more of it the higher the utility ranks."""
+
+    kind: Literal["fraction"] = "fraction"
+
+
+class QuantileBudget(_RankedBudget):
+    """A fixed fraction of the events: those above a quantile of the latest utilities."""
+
+    kind: Literal["quantile"] = "quantile"
 
 
 class Labels(Section):
@@ -394,4 +403,4 @@ AnyLearner = (
 )
 AnyMemory = NoMemory | ReservoirMemory | ClassBalancedMemory
 AnyQuery = UncertaintyQuery | RandomQuery
-AnyBudget = FractionBudget
+AnyBudget = FractionBudget | QuantileBudget

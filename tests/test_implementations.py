@@ -56,10 +56,13 @@ class Implementation(NamedTuple):
 def implementations() -> Iterator[Implementation]:
     """Every class of a family's folder that has the protocol's methods."""
     for family in FAMILIES:
+        methods: dict[str, set[str]] = {}  # private files come first: others inherit from them
         for file in sorted((ROOT / "stream_cl" / family.folder).glob("*.py")):
             for node in ast.parse(file.read_text()).body:
                 if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                     named = {n.name for n in node.body if isinstance(n, ast.FunctionDef)}
+                    named.update(*(methods.get(ast.unparse(base), ()) for base in node.bases))
+                    methods[node.name] = named
                     protocol = any("Protocol" in ast.unparse(base) for base in node.bases)
                     if family.methods <= named and not protocol and file.stem[0] != "_":
                         yield Implementation(family, file, node.name)

@@ -1,0 +1,26 @@
+"""Balanced incremental quantile filter: ask what lies above a quantile of the latest utilities.
+
+Source: Kottke, Krempl and Spiliopoulou 2015, *Probabilistic Active Learning in Datastreams*,
+section 3. With the rank interval [lo, hi], b, f and deficit of `budget._ranked`:
+
+    c = (b − f) / (1 − f) + b · deficit / HORIZON,    kept in [0, 1]
+    s = share of [lo, hi] that lies above 1 − c
+    p = f + (1 − f) · s + b · max(0, deficit) / HORIZON
+
+An event above the (1 − c)-quantile is asked for certain, any other with the floor. What is
+not as in the paper, and why: the floor, because without p > 0 no figure from the asked labels
+is sound; the balance moves the rank and not the utility, because a shift in units of utility
+does nothing where utilities are equal and too much where they are skewed; a tie that straddles
+the quantile is asked with the share of it that lies above; the last term, because while
+utilities fall no event lies above any quantile and nothing would be spent.
+"""
+
+from __future__ import annotations
+
+from stream_cl.budget._ranked import QUANTILE, RankedBudget
+
+
+class QuantileBudget(RankedBudget):
+    """Sharp: certain above the quantile, the floor below it."""
+
+    rule = QUANTILE
