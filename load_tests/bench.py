@@ -21,7 +21,7 @@ from collections.abc import Callable  # noqa: E402  after the thread counts
 from pathlib import Path  # noqa: E402
 from typing import Final  # noqa: E402
 
-from load_tests import accuracy, sqlite, startup, step  # noqa: E402
+from load_tests import accuracy, intervals, sqlite, startup, step  # noqa: E402
 from load_tests.report import MissingData, Options, machine, say  # noqa: E402
 
 BENCHMARKS: Final[dict[str, Callable[[Options], None]]] = {
@@ -29,6 +29,7 @@ BENCHMARKS: Final[dict[str, Callable[[Options], None]]] = {
     "step": step.run,
     "sqlite": sqlite.run,
     "accuracy": accuracy.run,
+    "intervals": intervals.run,
 }
 
 

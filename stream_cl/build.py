@@ -114,7 +114,7 @@ def learner(
             from stream_cl.learners.replay_mlp import ReplayMlp
 
             assert rehearsed is not None, "the config's relations see to it"
-            settings = config.model_dump(exclude={"kind", "max_classes"})
+            settings = config.model_dump(exclude={"kind", "max_classes", "compute_ms"})
             return ReplayMlp(width, seed, classes, rehearsed, **settings)
         case sections.RiverLearner():
             from stream_cl.learners.river import River
@@ -265,6 +265,7 @@ def pipeline(
             checkpoint_s=config.checkpoint.every_s,
             digest_every=config.checkpoint.digest_every_steps,
             start=config.start,
+            compute_ms=getattr(config.learner, "compute_ms", None),
         ),
         identity=Identity(public(config), state_keys(config), __version__, fingerprint()),
         folder=CheckpointFolder(config.checkpoint_folder, faults),

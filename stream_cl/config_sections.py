@@ -176,6 +176,14 @@ class ReplayMlpLearner(_Learner):
     rehearsals: int = Field(
         4, ge=1, le=1000, description="Optimiser steps per batch of new labels."
     )
+    compute_ms: float | None = Field(
+        None,
+        gt=0,
+        le=600_000,
+        description="Milliseconds that learning a step's labels may take: fewer rehearsals where "
+        "they would take longer. null sets no bound. With a bound two runs over the same input "
+        "learn other things; the manifest says how often each step rehearsed.",
+    )
 
 
 class RiverLearner(_Learner):

@@ -1,13 +1,15 @@
 """`stream-cl demo`: a real stream is predicted and learned; the pipeline is killed and recovers.
 
 Producer, pipeline and annotator are the commands that a user types, as processes over the
-embedded log. The demo itself only starts and kills them, and reads the topics.
+embedded log. The demo itself only starts and kills them, and reads the topics. Everything runs
+twice beside each other: one pipeline chooses what it asks, the other asks at random.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Final
@@ -20,6 +22,7 @@ from stream_cl.core.errors import UserError
 if TYPE_CHECKING:
     from stream_cl.cli.demo_stream import Stream
 
+REPORT: Final = "stream-cl-demo-report.html"
 NEXT: Final = """
 Next, with a stream of your own (a CSV; the column `label` is the truth):
   stream-cl demo --data my.csv
@@ -42,19 +45,24 @@ def command(
         Path | None,
         typer.Option("--keep", metavar="FOLDER", help="Keep log, config and checkpoints there."),
     ] = None,
+    report: Annotated[
+        Path,
+        typer.Option("--report", metavar="FILE", help="Where the report, a web page, is written."),
+    ] = Path(REPORT),
 ) -> None:
     """Watch a real stream being predicted and learned, and its pipeline killed and recovered."""
     from stream_cl.cli.demo_screen import tell
     from stream_cl.cli.demo_stream import Source
 
+    _check_writable(report)
     source = Source(data)
     with _folder(keep) as folder:
         tell(f"stream-cl demo: {source.name}, for {seconds:g} seconds")
         from stream_cl.cli.demo_processes import end_asked
 
         with end_asked() as ended:
-            kept = _play(source.write(folder, seconds), folder, ended)
-        tell("")
+            kept = _play(source.write(folder, seconds), folder, report, ended)
+        tell(f"\nThe report, with pictures: {report.absolute()}")
         if keep is None:
             tell("The folder is removed; with --keep FOLDER it stays, to be looked into.")
         else:
@@ -84,10 +92,28 @@ def _folder(keep: Path | None) -> Iterator[Path]:
     yield folder
 
 
-def _play(stream: Stream, folder: Path, ended: Callable[[], bool]) -> bool:
+def _check_writable(report: Path) -> None:
+    """Know at once, and not after the show, that the report cannot be written.
+
+    Raises:
+        UserError: it cannot.
+    """
+    folder = report.absolute().parent
+    if report.is_dir():
+        raise UserError(f"--report {report}: is a folder; name a file")
+    if not folder.is_dir():
+        raise UserError(f"--report {report}: there is no folder {folder}; name one that is there")
+    if not os.access(report if report.exists() else folder, os.W_OK):
+        raise UserError(f"--report {report}: may not be written; name another file")
+
+
+def _play(stream: Stream, folder: Path, report: Path, ended: Callable[[], bool]) -> bool:
     """Run everything over the stream; whether what was promised holds."""
     from stream_cl.build import create_topics, open_transport
+    from stream_cl.cli.demo_account import Account
+    from stream_cl.cli.demo_figures import Told
     from stream_cl.cli.demo_processes import Children
+    from stream_cl.cli.demo_report import write
     from stream_cl.cli.demo_screen import screen
     from stream_cl.cli.demo_stage import Stage
     from stream_cl.cli.demo_watch import Watch
@@ -95,18 +121,23 @@ def _play(stream: Stream, folder: Path, ended: Callable[[], bool]) -> bool:
     from stream_cl.core.clock import SystemClock
 
     clock = SystemClock()
-    config = load(stream.config, [], {})
-    log = open_transport(config, clock)
-    try:
-        topics = create_topics(config, log)
-        watch = Watch(log, topics, stream.truth, clock)
+    with ExitStack() as stack:
+        logs, topics, watches = {}, {}, {}
+        for side, path in stream.configs.items():
+            config = load(path, [], {})
+            logs[side] = open_transport(config, clock)
+            stack.callback(logs[side].close)
+            topics[side] = create_topics(config, logs[side])
+            watches[side] = Watch(logs[side], topics[side], stream.truth, clock)
         # Whatever happens, no process stays.
         with Children(folder) as children, screen(clock) as shown:
-            stage = Stage(stream, children, watch, shown, clock, ended)
+            stage = Stage(stream, children, watches, shown, clock, ended)
             stage.introduce()
             stage.begin()
             stage.kill_and_recover()
             stage.finish()
-        return stage.check(log, topics)
-    finally:
-        log.close()
+        accounts = {side: Account(logs[side], topics[side], stream.truth) for side in logs}
+        kept = stage.check(accounts)
+    assert stage.recovery is not None
+    write(report, Told(stream, accounts, stage.recovery, kept, config.budget.fraction))
+    return kept

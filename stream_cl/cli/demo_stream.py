@@ -1,10 +1,10 @@
-"""The stream that the demo shows: its rows, its truth and the config that it runs with."""
+"""The stream that the demo shows: its rows, its truth and the two configs that it runs with."""
 
 from __future__ import annotations
 
 import csv
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from io import TextIOWrapper
@@ -18,10 +18,17 @@ from stream_cl.core.errors import Rejected, StreamClError, UserError
 FASTEST_PER_S: Final = 2000
 """Events per second that the demo shows at most: more than a person can follow."""
 
+CHOSEN: Final = "chosen"
+RANDOM: Final = "random"
+SIDES: Final = (CHOSEN, RANDOM)
+"""The two pipelines: one chooses what it asks, one asks at random, all else being equal."""
+
 CONFIG: Final = """\
-# The config that `stream-cl demo` writes and runs with. Every other key has its default:
+# A config that `stream-cl demo` writes and runs with. Every other key has its default:
 # `stream-cl init FILE` writes all of them down.
-transport: sqlite:///demo.db
+transport: sqlite:///{log}
+query:
+  kind: {query}
 step:
   max_events: 256     # after an outage; otherwise a step takes what has arrived, and that is less
 budget:
@@ -30,23 +37,30 @@ budget:
 labels:
   ttl_s: 60           # the demo's annotator answers within seconds
 checkpoint:
-  path: checkpoints
+  path: {checkpoints}
   every_steps: 100    # often enough to have one before the pipeline is killed
 log:
   format: json        # the demo reads from it what a recovery did
 """
 
 _ROWS_FILE: Final = "stream.csv"
-_CONFIG_FILE: Final = "demo.yaml"
+_FILES: Final = {
+    CHOSEN: ("demo.yaml", {"log": "demo.db", "query": "uncertainty", "checkpoints": "checkpoints"}),
+    RANDOM: (
+        "random.yaml",
+        {"log": "random.db", "query": "random", "checkpoints": "checkpoints-random"},
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """What is shown. `truth` has the label of every row, None where the file has none."""
+    """What is shown. `truth` has the label of every row, None where the file has none;
+    `configs` has the config of each of `SIDES`."""
 
     name: str
     file: Path
-    config: Path
+    configs: Mapping[str, Path]
     rate: float
     truth: Sequence[str | None]
     cut: bool
@@ -78,13 +92,13 @@ class Source:
         self._rows: Iterator[Row] = chain([next(rows)], rows)
 
     def write(self, folder: Path, seconds: float) -> Stream:
-        """Copy as many rows as can be shown into `folder`, and the config beside them.
+        """Copy as many rows as can be shown into `folder`, and the configs beside them.
 
         Raises:
             UserError: a row cannot be read, or no row has a label.
         """
         most = max(1, int(FASTEST_PER_S * seconds))
-        file, config = folder / _ROWS_FILE, folder / _CONFIG_FILE
+        file = folder / _ROWS_FILE
         truth: list[str | None] = []
         with file.open("w", newline="", encoding="utf-8") as out:
             writer = csv.writer(out)
@@ -95,9 +109,12 @@ class Source:
                 writer.writerow([*row.features.values(), row.label])
         if not any(truth):
             raise UserError(f"{self.name}: the column `label` is empty in all {len(truth)} rows")
-        config.write_text(CONFIG, encoding="utf-8")
+        configs = {}
+        for side, (name, values) in _FILES.items():
+            configs[side] = folder / name
+            configs[side].write_text(CONFIG.format(**values), encoding="utf-8")
         rate = len(truth) / seconds
-        return Stream(self.name, file, config, rate, truth, next(self._rows, None) is not None)
+        return Stream(self.name, file, configs, rate, truth, next(self._rows, None) is not None)
 
     def _label(self, row: Row) -> str | None:
         from stream_cl.decode.fields import label_text

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import orjson
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from stream_cl.core.protocols import Transport
     from stream_cl.core.records import Chunk
     from stream_cl.core.topics import Topics
+    from stream_cl.evaluation.intervals import Estimate
 
 RECENT: Final = 500
 """Predictions that the moving accuracy covers."""
@@ -31,6 +31,7 @@ class Watch:
     def __init__(
         self, log: Transport, topics: Topics, truth: Sequence[str | None], clock: Clock
     ) -> None:
+        from stream_cl.evaluation.intervals import WeightedSums
         from stream_cl.transport.follow import Follower
 
         self.produced = self.predicted = self.asked = self.answered = 0
@@ -51,6 +52,10 @@ class Watch:
         self._judged = self._right = self._unchanged = 0
         self._recent: deque[bool] = deque(maxlen=RECENT)
         self._pace: deque[tuple[float, int]] = deque([(clock.monotonic_s(), 0)])
+        self._sums = WeightedSums()
+        # Asked and not answered: what was predicted, and with which probability it was asked.
+        self._open: dict[str, tuple[str | None, float]] = {}
+        self._early: dict[str, str] = {}
 
     @property
     def backlog(self) -> int:
@@ -73,6 +78,16 @@ class Watch:
         return self._unchanged / self._judged if self._judged else None
 
     @property
+    def naive(self) -> Estimate | None:
+        """Accuracy on the answered questions, as if they had been drawn evenly."""
+        return self._sums.naive()
+
+    @property
+    def unbiased(self) -> Estimate | None:
+        """Accuracy on all events, estimated from the answered questions alone."""
+        return self._sums.unbiased()
+
+    @property
     def per_second(self) -> float:
         """Predictions per second over the last two seconds."""
         (then, before), (now, predicted) = self._pace[0], self._pace[-1]
@@ -86,7 +101,7 @@ class Watch:
             if chunk.topic == self._topics.events:
                 self.produced += len(chunk)
             elif chunk.topic == self._topics.labels:
-                self.answered += len(chunk)
+                self._answer(chunk)
             elif chunk.topic == self._topics.predictions:
                 self._judge(chunk)
             elif chunk.topic == self._topics.label_requests:
@@ -103,6 +118,10 @@ class Watch:
         self.predicted += len(chunk)
         for value in chunk.values:
             prediction = orjson.loads(value or b"")
+            if prediction["asked"]:
+                self._open[prediction["id"]] = (prediction["label"], prediction["propensity"])
+                if prediction["id"] in self._early:
+                    self._weigh(prediction["id"], self._early.pop(prediction["id"]))
             row = int(prediction["id"])
             truth = self._truth[row]
             if truth is None:
@@ -113,39 +132,18 @@ class Watch:
             self._unchanged += row > 0 and self._truth[row - 1] == truth
             self._recent.append(right)
 
+    def _answer(self, chunk: Chunk) -> None:
+        self.answered += len(chunk)
+        for value in chunk.values:
+            answer = orjson.loads(value or b"")
+            if answer["id"] in self._open:
+                self._weigh(answer["id"], answer["label"])
+            else:
+                # The topics are read one after another, so its prediction may yet come.
+                self._early[answer["id"]] = answer["label"]
 
-@dataclass(frozen=True, slots=True)
-class Count:
-    """What stands in the log at the end. `missing`: events without a prediction; `repeated`:
-    events with more than one; `strangers`: predictions without an event."""
+    def _weigh(self, id_: str, answer: str) -> None:
+        import numpy as np
 
-    events: int
-    predictions: int
-    missing: int
-    repeated: int
-    strangers: int
-
-    @property
-    def once(self) -> bool:
-        """Whether every event has exactly one prediction, and there is no other."""
-        return not (self.missing or self.repeated or self.strangers)
-
-
-def count(log: Transport, topics: Topics) -> Count:
-    """Read both topics from the start, and count the predictions of every event."""
-    from stream_cl.transport.follow import Follower
-
-    follower = Follower(log, [topics.events, topics.predictions])
-    events: set[str] = set()
-    predictions: Counter[str] = Counter()
-    while chunks := follower.poll(_AT_ONCE):
-        for chunk in chunks:
-            ids = [orjson.loads(value or b"")["id"] for value in chunk.values]
-            (events if chunk.topic == topics.events else predictions).update(ids)
-    return Count(
-        events=len(events),
-        predictions=predictions.total(),
-        missing=len(events - predictions.keys()),
-        repeated=sum(times > 1 for id_, times in predictions.items() if id_ in events),
-        strangers=len(predictions.keys() - events),
-    )
+        predicted, propensity = self._open.pop(id_)
+        self._sums.add(np.array([predicted == answer]), np.array([propensity]))

@@ -122,4 +122,5 @@ def _shown(status: Status, config: Config) -> Shown:
         for name, figure in status.figures.items()
         if figure is not None
     }
-    return Shown(status.counts, gauges, status.stores, figures)
+    scores = {name: score for name, score in status.scores.items() if score is not None}
+    return Shown(status.counts, gauges, status.stores, figures, scores)

@@ -50,7 +50,7 @@ def inspect(config: Config) -> dict[str, Any]:
     """
     from stream_cl import build
     from stream_cl.core.clock import SystemClock
-    from stream_cl.pipeline.watch import stores_of
+    from stream_cl.pipeline.watch import figures_of, scores_of, stores_of
 
     clock = SystemClock()
     # Looking makes nothing: neither a log nor a topic.
@@ -60,7 +60,7 @@ def inspect(config: Config) -> dict[str, Any]:
         pipeline = build.pipeline(config, log, clock)
         story = pipeline.look()
         state = pipeline.state
-        stores = stores_of(state)
+        stores, every = stores_of(state), config.labels.join == "every"
         return {
             "step": state.step,
             "incarnation": story.incarnation,
@@ -74,7 +74,14 @@ def inspect(config: Config) -> dict[str, Any]:
             "counts": dict(sorted(state.counts.items())),
             "accuracy": {
                 name: None if estimate is None else estimate._asdict()
-                for name, estimate in state.accuracy.figures(state.events).items()
+                for name, estimate in figures_of(state).items()
+            },
+            "scores": scores_of(state),
+            "spend": {
+                "asked": state.counts.get("asked", 0),
+                "answered": state.counts.get("answered", 0),
+                "unanswered": state.counts.get("unanswered", 0),
+                "target_share": None if every else config.budget.fraction,
             },
         }
     finally:

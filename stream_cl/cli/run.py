@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from stream_cl.config import Config
     from stream_cl.core.clock import Clock
     from stream_cl.pipeline.runner import Pipeline
+    from stream_cl.pipeline.watch import StepTimes
 
 _TELL_S: Final = 10.0
+_LETTERS_MOST: Final = 20
+"""Dead letters that are shown within _TELL_S."""
 
 
 class Role(StrEnum):
@@ -63,8 +66,13 @@ def run(config: Config, until_idle_s: float | None, new_state: bool = False) -> 
     configure(config.log.level, config.log.format)
     clock, say = SystemClock(), logger(log=str(config.log_file))
     log = build.open_transport(config, clock)
-    endpoints = Endpoints(config, clock)
-    pipeline = build.pipeline(config, log, clock, watch=endpoints.watch)
+    endpoints, letters = Endpoints(config, clock), _Letters(clock, say)
+
+    def watch(times: StepTimes) -> None:
+        endpoints.watch(times)
+        letters(times)
+
+    pipeline = build.pipeline(config, log, clock, watch=watch)
     progress = _Progress(pipeline, clock, say)
 
     def turn() -> None:
@@ -85,20 +93,51 @@ def run(config: Config, until_idle_s: float | None, new_state: bool = False) -> 
 
 
 def _start(pipeline: Pipeline, say: Any, new_state: bool) -> None:
+    from stream_cl.observe.logs import bind
+
     say.info("starting")
     found = pipeline.start(new_state=new_state)
+    bind(incarnation=found.incarnation)
     for corrupt in found.corrupt_checkpoints:
         say.warning("checkpoint skipped", why=corrupt)
     if found.numeric_differences:
         say.warning("replay differs in numbers", steps=found.numeric_differences)
     say.info(
         "running",
-        incarnation=found.incarnation,
         step=pipeline.state.step,
         checkpoint=found.checkpoint_step,
         replayed=found.replayed,
         lag=pipeline.lag(),
     )
+
+
+class _Letters:
+    """A log line for each dead letter, but not a flood of them: the topic has them all."""
+
+    def __init__(self, clock: Clock, say: Any) -> None:
+        self._clock = clock
+        self._say = say
+        self._since_s = clock.monotonic_s()
+        self._said = 0
+
+    def __call__(self, times: StepTimes) -> None:
+        if not times.letters:
+            return
+        now_s = self._clock.monotonic_s()
+        if now_s - self._since_s >= _TELL_S:
+            if self._said > _LETTERS_MOST:
+                self._say.warning("dead letters not shown", count=self._said - _LETTERS_MOST)
+            self._since_s, self._said = now_s, 0
+        for letter in times.letters:
+            self._said += 1
+            if self._said <= _LETTERS_MOST:
+                self._say.warning(
+                    "dead letter",
+                    code=letter.code,
+                    reason=letter.reason,
+                    step=times.step,
+                    **letter.source._asdict(),
+                )
 
 
 class _Progress:
@@ -119,7 +158,6 @@ class _Progress:
             figure = state.accuracy.figures(state.events)["window_unbiased"]
             self._say.info(
                 "progress",
-                incarnation=self._pipeline.incarnation,
                 step=state.step,
                 events=state.events,
                 per_s=round((state.events - self._told_events) / (now_s - self._told_s)),

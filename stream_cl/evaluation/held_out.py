@@ -7,11 +7,18 @@ replacement drawn by a keyed hash of the number of the entry instead of a genera
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Final
+
 import numpy as np
 
 from stream_cl.core.draws import keyed_unit
-from stream_cl.core.records import FloatMatrix
+from stream_cl.core.records import FloatMatrix, Probabilities
 from stream_cl.core.snapshot import Snapshot
+from stream_cl.evaluation.intervals import Estimate, wilson
+
+_ROWS: Final = 1024
+"""Predicted at once: bounds what judging needs besides the store itself."""
 
 
 class HeldOut:
@@ -40,6 +47,21 @@ class HeldOut:
         if slot < self.capacity:
             self._x[slot] = x[0]
             self._y[slot] = y
+
+    def accuracy(self, predict: Callable[[FloatMatrix], Probabilities]) -> Estimate | None:
+        """How a learner predicts these events now, with the Wilson interval; None when empty.
+
+        The events are of all times since the start alike, so what was forgotten shows. They
+        are encoded as they were when they came. Costs a prediction of every entry, so it is
+        for when somebody asks; changes nothing.
+        """
+        n, right = len(self), 0
+        for start in range(0, n, _ROWS):
+            rows = slice(start, min(n, start + _ROWS))
+            probabilities = predict(self._x[rows])
+            if probabilities.shape[1]:
+                right += int((probabilities.argmax(axis=1) == self._y[rows]).sum())
+        return wilson(right, n)
 
     def fingerprint(self) -> Snapshot:
         return {"offered": self.offered, "y": self._y[: len(self)]}

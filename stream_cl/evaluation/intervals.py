@@ -7,11 +7,17 @@ Unbiased: the Hájek estimator (Hájek 1971) over the asked and answered events,
 w = 1 / propensity, and pseudo-observations after Agresti and Coull 1998, because the delta
 method and the bootstrap cover too little at the small weighted samples that asking leaves:
 
-    mean      μ = (Σ w·l + 2a) / (Σ w + 4a),    a = Σ w²(1 − p) / Σ w
+    mean      μ = (Σ w·l + 2a) / (Σ w + 4a),    a = max(1, Σ w²(1 − p) / Σ w)
     variance  V = (Σ w²(1 − p)(l − μ)² + 2a²(1 − μ)² + 2a²μ²) / (Σ w + 4a)²
 
 with l = 1 where the prediction was right. Each of the four pseudo-labels (two right, two
 wrong) weighs as much as a typical observation does; the interval is μ ± z·√V.
+
+The weight a has a floor of 1, the weight of one observation that stands for itself alone.
+Without it nothing would be uncertain while all propensities are 1 (the cold start): three
+events that were all wrong would give [0, 0], where with it they give [0, 0.59]. Where asking
+has begun a is near the usual 1 / p, so the floor changes nothing; where every event is
+labelled the interval shrinks as 1 / n, not 1 / √n, as it should: nothing is left to estimate.
 """
 
 from __future__ import annotations
@@ -76,10 +82,12 @@ class WeightedSums:
         weight, weighted_right, spread, spread_right, _, _ = (float(s) for s in self.sums)
         if weight <= 0:
             return None
-        a = spread / weight
+        a = max(1.0, spread / weight)
         total = weight + 4 * a
         mean = (weighted_right + 2 * a) / total
         squares = spread_right * (1 - mean) ** 2 + (spread - spread_right) * mean**2
         pseudo = 2 * a * a * ((1 - mean) ** 2 + mean**2)
         half = Z95 * math.sqrt(squares + pseudo) / total
-        return Estimate(weighted_right / weight, max(0.0, mean - half), min(1.0, mean + half))
+        value = min(1.0, weighted_right / weight)  # the sums may differ in their last bits
+        # One answer alone has its interval end just short of its own value.
+        return Estimate(value, max(0.0, min(value, mean - half)), min(1.0, max(value, mean + half)))

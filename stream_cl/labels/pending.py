@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from stream_cl.core.limits import CLASSES_MAX, PROBABILITIES_TOP
 from stream_cl.core.records import FloatMatrix
 from stream_cl.core.snapshot import Snapshot
 
@@ -23,13 +24,16 @@ _ENTRY: Final = np.dtype(
         ("content", "<u8"),  # checksum of the event's bytes
         ("word", "<u8"),  # identity hash of the id
         ("predicted", "<i4"),  # class, -1 when none was known
-        ("confidence", "<f8"),  # probability of the predicted class
+        ("last", "<i4"),  # class of the label answered last before, -1 when there was none
+        ("known", "<i4"),  # classes known then
+        ("classes", "<i2", (PROBABILITIES_TOP,)),  # the most probable ones
+        ("kept", "<f4", (PROBABILITIES_TOP,)),  # ... and their probabilities
         ("propensity", "<f8"),
         ("asked", "?"),
         ("held_out", "?"),
     ]
 )
-
+assert np.iinfo(np.int16).max >= CLASSES_MAX
 
 _MODULUS: Final = 1 << 64
 
@@ -61,7 +65,7 @@ class Pending:
         width: of an encoded event.
         ttl_ms: an entry expires this long after it was put in, in logical time.
 
-    Memory: capacity × (4 · width + 54 bytes) in arrays, about 250 bytes more per entry for
+    Memory: capacity × (4 · width + 114 bytes) in arrays, about 250 bytes more per entry for
     the index. Adding and taking cost O(1) each and O(width) to copy.
     """
 

@@ -36,3 +36,8 @@ def configure(level: Level, form: Literal["text", "json"]) -> None:
 def logger(**fields: Any) -> Any:
     """A logger whose lines carry `fields`."""
     return structlog.get_logger().bind(**fields)
+
+
+def bind(**fields: Any) -> None:
+    """From now on every line of this process carries `fields`."""
+    structlog.contextvars.bind_contextvars(**fields)

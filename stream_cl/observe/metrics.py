@@ -38,6 +38,10 @@ STEP_BUCKETS_S: Final = (
 BEHIND_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600, 3600)
 
 
+LOG_LOSS_SPANS: Final = {"log_loss": "start", "window_log_loss": "window"}
+"""Scores that are no ratios: name → what the metric calls their span."""
+
+
 def _counter(name: str, of: str, meaning: str, label: str | None = None) -> Row:
     return Row(f"stream_cl_{name}", "counter", (label,) if label else (), meaning, of)
 
@@ -55,6 +59,8 @@ TABLE: Final = (
     ),
     _counter("duplicates", "duplicates", "Events dropped because they had come before."),
     _counter("asked", "asked", "Labels asked for."),
+    _counter("answered", "answered", "Labels asked for that came in time."),
+    _counter("unanswered", "unanswered", "Labels asked for that did not come in time."),
     _counter("labels_read", "labels", "Labels read."),
     _counter("labels", "labels.", "Labels and questions by what became of them.", "fate"),
     _counter("dead_letters", "dead_letters.", "Records that could not be used.", "code"),
@@ -70,10 +76,16 @@ TABLE: Final = (
     _gauge("store_bound", "Most entries that the store may have.", "store"),
     _gauge(
         "figure_ratio",
-        "Live figures; bound is value, low or high of the 95 % interval.",
+        "Live accuracy; bound is value, low or high of the 95 % interval.",
         "figure",
         "bound",
     ),
+    _gauge(
+        "score_ratio",
+        "Live figures without an interval: no-change baseline, kappas, spend, answered share.",
+        "score",
+    ),
+    _gauge("log_loss_nats", "Log loss by span: start (since then) or window.", "span"),
     Row(
         "stream_cl_step_seconds",
         "histogram",
@@ -90,19 +102,24 @@ TABLE: Final = (
 
 
 class Shown(NamedTuple):
-    """What of a pipeline's status the metrics show; gauges by name without the prefix."""
+    """What of a pipeline's status the metrics show; gauges by name without the prefix.
+
+    figures: name → value, low, high. scores: those without an interval, `log_loss` and
+    `window_log_loss` in nats, all others as ratios. A figure that has no value is left out.
+    """
 
     counts: dict[str, int]
     gauges: dict[str, float]
     stores: dict[str, tuple[int, int]]
     figures: dict[str, tuple[float, float, float]]
+    scores: dict[str, float]
 
 
 class Metrics(Collector):
     """A registry of its own, filled from a status at every scrape."""
 
     def __init__(self) -> None:
-        self._status = Shown({}, {}, {}, {})
+        self._status = Shown({}, {}, {}, {}, {})
         self._registry = CollectorRegistry()
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
@@ -158,6 +175,14 @@ class Metrics(Collector):
             for figure, numbers in self._status.figures.items():
                 for bound, number in zip(("value", "low", "high"), numbers, strict=True):
                     family.add_metric((figure, bound), number)
+        elif row.name == "stream_cl_score_ratio":
+            for score, number in self._status.scores.items():
+                if score not in LOG_LOSS_SPANS:
+                    family.add_metric((score,), number)
+        elif row.name == "stream_cl_log_loss_nats":
+            for score, span in LOG_LOSS_SPANS.items():
+                if score in self._status.scores:
+                    family.add_metric((span,), self._status.scores[score])
         else:
             family.add_metric((), self._status.gauges.get(row.name.removeprefix("stream_cl_"), 0))
         return family

@@ -10,6 +10,8 @@ import numpy as np
 
 from stream_cl.core.limits import REASON_CHARS
 from stream_cl.core.records import Label
+from stream_cl.evaluation.likelihood import given_to, keep_largest
+from stream_cl.evaluation.scores import Answers
 from stream_cl.labels.early import EarlyLabel
 from stream_cl.labels.join import Answered, Joined, fault
 from stream_cl.labels.pending import Waiting
@@ -25,10 +27,11 @@ def absorb(state: State, scored: Scored, every: bool, quarantine: str | None) ->
     _admit(state, scored, every, joined)
     for label in scored.labels:
         state.join.label_came(_early(scored, label), joined)
-    state.quarantined = _train(state, joined, quarantine)
+    state.quarantined = _train(state, joined, scored.rehearsals, quarantine)
     expired = state.join.expire(min(state.time_ms, state.read_to_ms), joined)
     outbox.withdrawn = [w.ids[0] for w in expired if w.entry["asked"][0]]
     outbox.dead_letters = joined.faults
+    state.count("unanswered", len(outbox.withdrawn))
     _count(state, scored, joined)
     return outbox
 
@@ -80,7 +83,9 @@ def _waiting(state: State, scored: Scored, rows: list[int]) -> Waiting:
     entry["word"] = scored.words[rows, 2]
     known = probabilities.shape[1] > 0
     entry["predicted"] = probabilities.argmax(axis=1) if known else -1
-    entry["confidence"] = probabilities.max(axis=1, initial=0.0)
+    entry["last"] = state.accuracy.last
+    entry["known"] = probabilities.shape[1]
+    keep_largest(probabilities, entry["classes"], entry["kept"])
     entry["propensity"] = decision.propensity[rows]
     entry["asked"] = decision.asked[rows]
     entry["held_out"] = decision.held_out[rows]
@@ -92,7 +97,7 @@ def _early(scored: Scored, label: Label) -> EarlyLabel:
     return EarlyLabel(label, raw.source(row), raw.keys[row], raw.values[row] or b"", scored.time_ms)
 
 
-def _train(state: State, joined: Joined, quarantine: str | None) -> str | None:
+def _train(state: State, joined: Joined, rehearsals: int, quarantine: str | None) -> str | None:
     """Judge the answers, then learn from them. Returns why they are quarantined, if so."""
     if not joined.answered:
         return None
@@ -101,7 +106,7 @@ def _train(state: State, joined: Joined, quarantine: str | None) -> str | None:
     if not kept:
         return None
     if quarantine is None:
-        failure = state.guard.learn((x, y, weight))
+        failure = state.guard.learn((x, y, weight), rehearsals)
         if failure is None:
             state.learned += len(kept)
             return None
@@ -117,8 +122,20 @@ def _train(state: State, joined: Joined, quarantine: str | None) -> str | None:
 def _judge(state: State, answered: list[Answered]) -> None:
     entry = Waiting.joined([answer.waiting.entry for answer in answered])
     number = np.array([answer.number for answer in answered])
-    right = (entry["predicted"] == number) & (number >= 0)
-    state.accuracy.add(entry["event"], right, entry["propensity"])
+    probability = given_to(number, entry["known"], entry["classes"], entry["kept"])
+    held_out = np.array([answer.held_out for answer in answered])
+    state.accuracy.add(
+        Answers(
+            entry["event"],
+            entry["propensity"],
+            number,
+            entry["predicted"],
+            entry["last"],
+            probability,
+            held_out,
+        )
+    )
+    state.count("answered", int(entry["asked"].sum()))
     for answer in answered:
         if answer.held_out and answer.number >= 0:
             state.held_out.add(answer.waiting.x, answer.number)

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from stream_cl.core.protocols import Learner
+from stream_cl.core.protocols import Learner, Rehearses
 from stream_cl.core.records import FloatMatrix, Probabilities
 from stream_cl.core.snapshot import Snapshot
 
@@ -29,7 +29,7 @@ class GuardedLearner:
     def __init__(self, learner: Learner) -> None:
         self.learner = learner
         self._base: Snapshot = learner.snapshot()
-        self._journal: list[Batch] = []
+        self._journal: list[tuple[Batch, int]] = []
         self._rows = 0
 
     def predict(self, x: FloatMatrix) -> tuple[Probabilities, int]:
@@ -58,19 +58,20 @@ class GuardedLearner:
         except Exception:  # whatever a learner raises must not stop the stream
             return None
 
-    def learn(self, batch: Batch) -> Exception | None:
+    def learn(self, batch: Batch, rehearsals: int = 0) -> Exception | None:
         """Learn a batch; the failure when there was one, and the learner is as before.
 
-        Running out of memory is not the batch's fault and is not caught.
+        `rehearsals` is how often a learner that rehearses does so, 0 for any other. Running out
+        of memory is not the batch's fault and is not caught.
         """
         try:
-            self._learn(batch)
+            self._learn(batch, rehearsals)
         except MemoryError:
             raise
         except Exception as failure:  # whatever a learner raises must not stop the stream
             self._go_back()
             return failure
-        self._journal.append(batch)
+        self._journal.append((batch, rehearsals))
         self._rows += len(batch[1])
         if self._rows >= JOURNAL_ROWS:
             self._mark()
@@ -87,15 +88,20 @@ class GuardedLearner:
         self.learner.restore(snapshot)
         self._mark()
 
-    def _learn(self, batch: Batch) -> None:
-        self.learner.learn(*batch)
+    def _learn(self, batch: Batch, rehearsals: int) -> None:
+        self._teach(batch, rehearsals)
         if not np.isfinite(self.learner.predict(batch[0][-1:])).all():
             raise FloatingPointError("a prediction is not finite after learning")
 
     def _go_back(self) -> None:
         self.learner.restore(self._base)
-        for batch in self._journal:
-            self.learner.learn(*batch)
+        for batch, rehearsals in self._journal:
+            self._teach(batch, rehearsals)
+
+    def _teach(self, batch: Batch, rehearsals: int) -> None:
+        if rehearsals and isinstance(self.learner, Rehearses):
+            self.learner.rehearsals = rehearsals
+        self.learner.learn(*batch)
 
     def _mark(self) -> None:
         self._base, self._journal, self._rows = self.learner.snapshot(), [], 0

@@ -64,6 +64,7 @@ def replay(
         taken = slicer.again(step.slices, step.unread_ms)
         scored = score(state, taken, step.time_ms, step.incarnation, plan)
         differing += recovery.check_replayed(step, outputs_digest(scored), same)
+        scored.rehearsals = step.rehearsals
         learn(state, scored, plan, following.quarantined if following else None)
         faults.reach("replayed-step")
     return differing

@@ -23,13 +23,21 @@ from stream_cl.pipeline.checkpointer import Checkpointer
 from stream_cl.pipeline.manifest import Open, Step
 from stream_cl.pipeline.pace import Pace
 from stream_cl.pipeline.recovery import Identity
+from stream_cl.pipeline.rehearsal import RehearsalPace
 from stream_cl.pipeline.scored import Scored
 from stream_cl.pipeline.settings import Recovered, Settings
 from stream_cl.pipeline.slicer import Slicer, Taken
 from stream_cl.pipeline.state import State
 from stream_cl.pipeline.step import Plan, learn, score
 from stream_cl.pipeline.story import Story, check_nothing_between, new_lineage, read_story, salvage
-from stream_cl.pipeline.watch import Status, StepTimes, stores_of
+from stream_cl.pipeline.watch import (
+    Status,
+    StepTimes,
+    figures_of,
+    scores_of,
+    stores_of,
+    times_of,
+)
 
 
 class Pipeline:
@@ -67,6 +75,7 @@ class Pipeline:
         self.inputs = [topics.events, topics.labels, topics.control]
         self.group = f"{topics.prefix}stream-cl"
         self._slicer = Slicer(transport, self.inputs, [topics.labels], settings.max_events)
+        self._rehearsal = RehearsalPace(self.state.guard.learner, settings.compute_ms)
         self._pace = Pace(settings.max_events, settings.max_ms)
         self._watch = watch
         self._writer: Writer | None = None
@@ -132,6 +141,7 @@ class Pipeline:
         self._faults.reach("step-taken")
         taken_s = self._clock.monotonic_s()
         scored = score(self.state, taken, time_ms, self.incarnation, self.plan)
+        scored.rehearsals = self._rehearsal.choose(_labels(scored))
         self._faults.reach("step-scored")
         scored_s = self._clock.monotonic_s()
         self._commit(scored, tick=not taken.slices)
@@ -145,21 +155,9 @@ class Pipeline:
         return True
 
     def _tell(self, scored: Scored, began_ms: int, at_s: tuple[float, float, float, float]) -> None:
-        began_s, taken_s, scored_s, committed_s = at_s
-        newest_ms, learned_s = scored.taken.newest_ms, self._clock.monotonic_s()
-        behind_s = None
-        if newest_ms is not None:
-            behind_s = max(0.0, (began_ms - newest_ms) / 1000 + committed_s - began_s)
-        times = StepTimes(
-            records=sum(taken.records for taken in scored.taken.slices),
-            events=len(scored.events),
-            take_s=taken_s - began_s,
-            score_s=scored_s - taken_s,
-            commit_s=committed_s - scored_s,
-            learn_s=learned_s - committed_s,
-            behind_s=behind_s,
-        )
-        self._pace.took(times.records, learned_s - began_s)
+        times = times_of(self.state.step, scored, began_ms, at_s, self._clock.monotonic_s())
+        self._rehearsal.took(_labels(scored), scored.rehearsals, times.learn_s)
+        self._pace.took(times.records, times.whole_s)
         if self._watch is not None:
             self._watch(times)
 
@@ -207,7 +205,8 @@ class Pipeline:
             checkpoint_step=self._checkpointer.last_step,
             counts=dict(state.counts),
             stores=stores_of(state),
-            figures=state.accuracy.figures(state.events),
+            figures=figures_of(state),
+            scores=scores_of(state),
         )
 
     def lag(self) -> int:
@@ -245,6 +244,7 @@ class Pipeline:
             outputs_digest=replay.outputs_digest(scored),
             quarantined=state.quarantined,
             digests=str(state.fingerprint()) if digests else None,
+            rehearsals=scored.rehearsals,
         )
         offsets = {at.at: at.stop for at in scored.taken.slices}
         assert self._writer is not None, "start() was not called"
@@ -294,3 +294,8 @@ class Pipeline:
 
     def _first(self, bounds: Bounds) -> int:
         return bounds.start if self._settings.start == "earliest" else bounds.end
+
+
+def _labels(scored: Scored) -> int:
+    """Labels that a step may learn."""
+    return len(scored.labels) + int(scored.labelled.sum())

@@ -18,7 +18,8 @@ class Scored:
     """A step that is scored but not committed; `n` events in columns.
 
     labelled: `bool [n]`, the label came with the event or before it. failed: events that the
-    learner could not predict.
+    learner could not predict. rehearsals: how often the learner is to rehearse; 0 where it does
+    not.
     """
 
     taken: Taken
@@ -36,3 +37,4 @@ class Scored:
     duplicates: int
     failed: int
     outputs: list[Outgoing]
+    rehearsals: int = 0

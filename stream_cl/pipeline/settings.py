@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 class Settings:
     """How steps are taken; nothing here changes what the state becomes, but for the slices.
 
+    compute_ms: learning takes as few rehearsals as recent steps let it in this time.
     start: `earliest` or `latest`, for input partitions that were never read.
     max_ms: a step takes no more records than recent ones let it handle in this time.
     checkpoint_every, checkpoint_s: steps, and seconds, after which a checkpoint is written.
@@ -20,6 +21,7 @@ class Settings:
     checkpoint_s: float
     digest_every: int
     start: str
+    compute_ms: float | None = None
 
 
 @dataclass(slots=True)

@@ -8,11 +8,13 @@ asks.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from stream_cl.core.protocols import Rehearses
+from stream_cl.core.records import DeadLetter
 from stream_cl.evaluation.intervals import Estimate
+from stream_cl.pipeline.scored import Scored
 from stream_cl.pipeline.state import State
 
 
@@ -21,9 +23,11 @@ class StepTimes:
     """One step: how much it took and how long, in seconds.
 
     behind_s: from the append of the newest record it took to the end of its commit; None
-    when it took none.
+    when it took none. letters: the records of this step that became dead letters.
     """
 
+    step: int
+    letters: Sequence[DeadLetter]
     records: int
     events: int
     take_s: float
@@ -32,13 +36,45 @@ class StepTimes:
     learn_s: float
     behind_s: float | None
 
+    @property
+    def whole_s(self) -> float:
+        return self.take_s + self.score_s + self.commit_s + self.learn_s
+
+
+def times_of(
+    step: int,
+    scored: Scored,
+    began_ms: int,
+    at_s: tuple[float, float, float, float],
+    learned_s: float,
+) -> StepTimes:
+    """A step's times: `at_s` are the moments when it began, had taken, scored and committed;
+    `began_ms` is the wall clock when it began."""
+    began_s, taken_s, scored_s, committed_s = at_s
+    newest_ms = scored.taken.newest_ms
+    behind_s = None
+    if newest_ms is not None:
+        behind_s = max(0.0, (began_ms - newest_ms) / 1000 + committed_s - began_s)
+    return StepTimes(
+        step=step,
+        letters=scored.dead_letters,
+        records=sum(taken.records for taken in scored.taken.slices),
+        events=len(scored.events),
+        take_s=taken_s - began_s,
+        score_s=scored_s - taken_s,
+        commit_s=committed_s - scored_s,
+        learn_s=learned_s - committed_s,
+        behind_s=behind_s,
+    )
+
 
 @dataclass(slots=True)
 class Status:
     """A pipeline at one moment.
 
     counts: totals since the state began. stores: name → (entries, bound). figures: live
-    accuracy, see `evaluation.prequential`. lag: unread input records.
+    accuracy, see `evaluation.prequential`. scores: live figures that have no interval, see
+    `scores_of`. lag: unread input records.
     """
 
     incarnation: int = 0
@@ -51,6 +87,7 @@ class Status:
     counts: dict[str, int] = field(default_factory=dict)
     stores: dict[str, tuple[int, int]] = field(default_factory=dict)
     figures: dict[str, Estimate | None] = field(default_factory=dict)
+    scores: dict[str, float | None] = field(default_factory=dict)
 
 
 def stores_of(state: State) -> dict[str, tuple[int, int]]:
@@ -65,6 +102,33 @@ def stores_of(state: State) -> dict[str, tuple[int, int]]:
         "duplicate_window": (len(state.window), state.window.window_events),
         "held_out": (len(state.held_out), state.held_out.capacity),
         "classes": (len(join.classes), join.classes.max_classes),
+    }
+
+
+def figures_of(state: State) -> dict[str, Estimate | None]:
+    """Live accuracy with its intervals, and that of the learner as it is now on the held-out set.
+
+    `held_out_now` predicts the whole set, so this is for when somebody asks.
+    """
+    now = state.held_out.accuracy(lambda x: state.guard.predict(x)[0])
+    return {**state.accuracy.figures(state.events), "held_out_now": now}
+
+
+def scores_of(state: State) -> dict[str, float | None]:
+    """Live figures without an interval; None where there is nothing to count.
+
+    Those of `evaluation.scores`, since the start and in the window, and of what was asked:
+    spend_share (asked / events), answered_share and unanswered_share (of the asked; the rest
+    is still open).
+    """
+    window = state.accuracy.window_scores(state.events)._asdict()
+    asked = state.counts.get("asked", 0)
+    return {
+        **state.accuracy.scores()._asdict(),
+        **{f"window_{name}": value for name, value in window.items()},
+        "spend_share": asked / state.events if state.events else None,
+        "answered_share": state.counts.get("answered", 0) / asked if asked else None,
+        "unanswered_share": state.counts.get("unanswered", 0) / asked if asked else None,
     }
 
 

@@ -13,12 +13,16 @@ import orjson
 import pytest
 from typer.testing import CliRunner
 
+from stream_cl.cli.demo import REPORT
+from stream_cl.cli.demo_account import Account, Count
 from stream_cl.cli.demo_processes import ChildDied, Children, end_asked
-from stream_cl.cli.demo_screen import LiveTable, rows, table
-from stream_cl.cli.demo_stream import Source
-from stream_cl.cli.demo_watch import Watch, count
+from stream_cl.cli.demo_screen import LiveTable
+from stream_cl.cli.demo_stream import CHOSEN, RANDOM, Source
+from stream_cl.cli.demo_watch import Watch
 from stream_cl.cli.main import app
 from stream_cl.cli.rows import read_rows
+from stream_cl.config import public
+from stream_cl.config_file import load
 from stream_cl.core.clock import SystemClock
 from stream_cl.core.records import Outgoing
 from stream_cl.core.topics import Topics
@@ -50,21 +54,27 @@ def test_the_demo_shows_a_kill_and_a_recovery_and_counts_afterwards(tmp_path: Pa
     assert first == (
         "stream-cl demo: Image segments (UCI Statlog; comes with river), for 6 seconds\n"
     )
-    assert re.search(r">>> kill -9 \d+: the pipeline is killed after step \d", told)
+    assert re.search(r">>> kill -9 \d+: the pipeline that chooses is killed after step \d", told)
     assert re.search(r">>> one second later [1-9][\d,]* events wait", told)
     assert re.search(r">>> recovered in [\d.]+ s as incarnation 2: .* replayed \d", told)
-    assert "2,310 events of 2,310 were produced, 2,310 predictions published" in told
+    for side in ("chosen", "random"):
+        published = "2,310 events of 2,310 were produced, 2,310 predictions published"
+        assert f"  {side}: {published}" in told
+    assert len(re.findall(r"unbiased \d+\.\d% \(\d+\.\d–\d+\.\d%\), naive \d", told)) == 2
     assert "OK: every event is predicted exactly once" in told
     assert "no-change baseline: 14.8%" in told
     assert "stream-cl demo --data my.csv" in told
     assert not alive(str(tmp_path)), "no process is left behind"
-    assert not list(tmp_path.iterdir()), "nothing is left, and the user's own log is not touched"
+    (report,) = tmp_path.iterdir()
+    assert report.name == REPORT, "nothing else is left, and the user's own log is not touched"
+    assert f"The report, with pictures: {report}" in told
+    assert "Every event is predicted exactly once, by both." in report.read_text()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_demo_that_is_ended_leaves_no_process(tmp_path: Path, number: signal.Signals) -> None:
     demo = start(tmp_path, "--seconds", "60")
-    until(lambda: len(alive(str(tmp_path))) >= 3, "producer, pipeline and annotator")
+    until(lambda: len(alive(str(tmp_path))) >= 6, "producers, pipelines, annotators")
     demo.send_signal(number)
     told, faults = demo.communicate(timeout=30)
     assert (demo.returncode, faults) == (130, "")
@@ -77,7 +87,8 @@ def test_a_command_that_dies_is_reported_with_what_it_said(tmp_path: Path) -> No
     """Whoever sees the demo fail must see why."""
     demo = start(tmp_path, "--seconds", "60")
     (annotator,) = until(
-        lambda: [line for line in alive(str(tmp_path)) if " annotate " in line], "an annotator"
+        lambda: [line for line in alive(str(tmp_path)) if "annotate" in line and "demo.y" in line],
+        "an annotator",
     )
     _kill(annotator)
     told, faults = demo.communicate(timeout=30)
@@ -123,6 +134,23 @@ def test_keep_takes_a_new_or_empty_folder_only(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
+def test_a_report_that_cannot_be_written_is_known_before_the_show(tmp_path: Path) -> None:
+    for file in (tmp_path, tmp_path / "none" / "r.html"):
+        done = CliRunner().invoke(app, ["demo", "--report", str(file)])
+        assert (done.exit_code, len(done.stderr.splitlines())) == (2, 1)
+        assert done.stderr.startswith(f"stream-cl: --report {file}: ")
+
+
+def test_the_two_pipelines_differ_in_what_they_ask_alone(tmp_path: Path) -> None:
+    """With any other difference the comparison would say nothing about asking."""
+    stream = Source(None).write(tmp_path, seconds=1)
+    chosen, random = (public(load(path, [], {})) for path in stream.configs.values())
+    differences = {key for key in chosen if chosen[key] != random[key]}
+    assert differences == {"transport", "query", "checkpoint"}
+    assert (chosen["query"]["kind"], random["query"]["kind"]) == ("uncertainty", "random")
+    assert chosen["checkpoint"] | {"path": ""} == random["checkpoint"] | {"path": ""}
+
+
 def test_a_file_is_shown_as_far_as_the_time_allows(tmp_path: Path) -> None:
     """The events that are sent are those of the file, value by value."""
     data = tmp_path / "d.csv"
@@ -145,18 +173,22 @@ def test_the_check_sees_what_is_missing_and_what_is_twice(tmp_path: Path) -> Non
     topics.create(log, 1, None)
 
     def put(topic: str, *ids: str) -> None:
-        values = [orjson.dumps({"id": id_, "label": "x"}) for id_ in ids]
+        rest = {"label": "x", "asked": False, "propensity": 0.1, "reason": "not_drawn"}
+        values = [orjson.dumps({"id": id_, **rest}) for id_ in ids]
         log.append([Outgoing(topic, 0, [None] * len(ids), values)])
+
+    def counted() -> Count:
+        return Account(log, topics, ["x", "y", "x"]).count
 
     put(topics.events, "0", "1", "2")
     put(topics.predictions, "0", "1")
-    assert (count(log, topics).missing, count(log, topics).once) == (1, False)
+    assert (counted().missing, counted().once) == (1, False)
     put(topics.predictions, "2")
-    assert count(log, topics).once
+    assert counted().once
     put(topics.predictions, "1")
-    assert (count(log, topics).repeated, count(log, topics).once) == (1, False)
+    assert (counted().repeated, counted().once) == (1, False)
     put(topics.predictions, "9")
-    assert (count(log, topics).strangers, count(log, topics).predictions) == (1, 5)
+    assert (counted().strangers, counted().predictions) == (1, 5)
     log.close()
 
 
@@ -166,10 +198,20 @@ def test_figures_are_against_the_truth(tmp_path: Path) -> None:
     watch = Watch(log, topics, ["a", "b", "b", None], SystemClock())
     assert watch.accuracy is None
     for id_, label in (("0", None), ("1", "b"), ("2", "a"), ("3", "a")):
-        value = orjson.dumps({"id": id_, "label": label})
+        asked = {"asked": id_ in "12", "propensity": {"1": 0.5, "2": 0.1}.get(id_, 0.1)}
+        value = orjson.dumps({"id": id_, "label": label, **asked})
         log.append([Outgoing(topics.predictions, 0, [None], [value])])
+    # An answer may be read before the prediction that it belongs to.
+    for id_, label in (("1", "b"), ("2", "b")):
+        value = orjson.dumps({"id": id_, "label": label})
+        log.append([Outgoing(topics.labels, 0, [None], [value])])
     watch.poll()
-    assert (watch.predicted, watch.accuracy, watch.no_change) == (4, 1 / 3, 1 / 3)
+    assert watch.predicted == 4
+    assert [watch.accuracy, watch.no_change] == [1 / 3, 1 / 3]
+    assert watch.naive is not None
+    assert watch.unbiased is not None
+    assert watch.naive.value == 1 / 2
+    assert watch.unbiased.value == pytest.approx(2 / 12)
     log.close()
 
 
@@ -183,13 +225,15 @@ def test_a_terminal_gets_a_table(tmp_path: Path) -> None:
     topics.create(log, 1, None)
     watch = Watch(log, topics, [], SystemClock())
     out = io.StringIO()
-    with Live(console=Console(file=out, force_terminal=True), auto_refresh=False) as live:
+    console = Console(file=out, force_terminal=True, width=120)
+    with Live(console=console, auto_refresh=False) as live:
         shown = LiveTable(live, SystemClock())
         shown.say(">>> [bold] is no markup")
-        shown.update(watch, "running")
+        watches = {CHOSEN: watch, RANDOM: watch}
+        shown.update(watches, {CHOSEN: "running", RANDOM: "killed"})
     assert ">>> [bold] is no markup" in out.getvalue()
-    assert "running, incarnation 0, step 0" in out.getvalue()
-    assert table(rows(watch, "running")).row_count == 9
+    assert "running, incarnation 0" in out.getvalue()
+    assert "at random" in out.getvalue()
     log.close()
 
 

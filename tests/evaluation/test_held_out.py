@@ -7,6 +7,7 @@ import pytest
 
 from stream_cl.core.snapshot import digest
 from stream_cl.evaluation.held_out import HeldOut
+from stream_cl.evaluation.intervals import wilson
 
 
 def offer(store: HeldOut, numbers) -> None:
@@ -91,3 +92,21 @@ def test_another_capacity_is_refused(capacity):
     offer(store, range(30))
     with pytest.raises((AssertionError, ValueError)):
         HeldOut(capacity, 2, seed=5).restore(store.snapshot())
+
+
+def test_accuracy_of_the_learner_as_it_is_now():
+    """Forgetting shows here: every entry is predicted afresh, in parts that bound memory."""
+    store = HeldOut(3000, 2, seed=1)
+    assert store.accuracy(lambda x: np.ones((len(x), 1))) is None
+    offer(store, (n % 3 for n in range(2500)))
+    before, sizes = digest(store.snapshot()), []
+
+    def predict(x):
+        sizes.append(len(x))
+        return np.eye(2)[np.minimum(x[:, 0].astype(int), 1)]  # knows classes 0 and 1 only
+
+    assert store.accuracy(predict) == wilson(834 + 833, 2500)
+    assert max(sizes) <= 1024
+    assert sum(sizes) == 2500
+    assert digest(store.snapshot()) == before
+    assert store.accuracy(lambda x: np.zeros((len(x), 0))) == wilson(0, 2500)

@@ -55,7 +55,7 @@ def test_every_figure_is_a_fraction_inside_its_interval_or_close(answers):
         assert estimate is not None
         assert np.isfinite(estimate).all()
         assert -1e-12 <= estimate.value <= 1 + 1e-12
-        assert 0 <= estimate.low <= estimate.high <= 1
+        assert 0 <= estimate.low < estimate.high <= 1
 
 
 @given(_answers, _answers)
@@ -83,10 +83,28 @@ def test_by_hand():
     assert estimate.high == pytest.approx(mean + half)
 
 
-def test_when_everything_is_labelled_nothing_is_uncertain():
-    """Propensity 1 for all: the figure is a count, not an estimate."""
-    estimate = sums_of([True, True, False, True], [1.0] * 4).unbiased()
-    assert estimate == (0.75, 0.75, 0.75)
+def test_when_everything_is_labelled_little_is_uncertain():
+    """Propensity 1 for all: the figure is a count, and the interval soon says so."""
+    for n in (100, 1000, 10_000):
+        estimate = sums_of([True, True, False, True] * (n // 4), [1.0] * n).unbiased()
+        assert estimate is not None
+        assert estimate.value == 0.75
+        assert estimate.high - estimate.low < 5 / n
+
+
+@pytest.mark.parametrize("right", [True, False])
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 10])
+def test_a_few_answers_of_one_kind_prove_nothing(right, n):
+    """In the cold start all propensities are 1: three wrong predictions in a row must not be
+    shown as an accuracy of 0 without any doubt."""
+    estimate = sums_of([right] * n, [1.0] * n).unbiased()
+    naive = wilson(n * right, n)
+    assert estimate is not None
+    assert naive is not None
+    assert estimate.value == float(right)
+    assert estimate.low <= estimate.value <= estimate.high
+    width, known = estimate.high - estimate.low, naive.high - naive.low
+    assert 0.8 * known < width < 1.5 * known
 
 
 def simulated(seed: int, n: int = 5000, fraction: float = 0.05, floor: float = 0.3):

@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_cl.core.snapshot import digest
-from stream_cl.evaluation.intervals import WeightedSums
+from stream_cl.evaluation.intervals import WeightedSums, wilson
 from stream_cl.evaluation.prequential import Prequential
+from stream_cl.evaluation.scores import Answers, ScoreSums
+from tests.evaluation.answers import answers_of
 
 _answers = st.lists(
     st.tuples(st.integers(0, 30), st.booleans(), st.sampled_from([0.0, 0.1, 0.5, 1.0])),
@@ -19,11 +21,25 @@ _answers = st.lists(
 
 def add(figures: Prequential, answers) -> None:
     event, right, propensity = zip(*answers, strict=True) if answers else ((), (), ())
+    true = [n % 3 for n in event]
+    predicted = [t if hit else t - 1 for t, hit in zip(true, right, strict=True)]
     figures.add(
-        np.array(event, dtype=np.int64),
-        np.array(right, dtype=np.bool_),
-        np.array(propensity, dtype=np.float64),
+        answers_of(
+            event=event,
+            propensity=propensity,
+            true=true,
+            predicted=predicted,
+            last=[n % 2 for n in event],
+            probability=[0.25 + 0.5 * hit for hit in right],
+            held_out=[n % 5 == 0 for n in event],
+        )
     )
+
+
+def columns(figures: Prequential) -> Answers:
+    """What a figure remembers of its last answers, in the ring's order."""
+    snapshot = figures.snapshot()
+    return Answers(**{name: snapshot[name] for name in Answers.__slots__})
 
 
 @given(_answers, st.lists(st.integers(1, 9), max_size=20), st.integers(1, 12), st.integers(1, 12))
@@ -39,6 +55,9 @@ def test_the_window_holds_the_latest_answers_of_its_events(answers, sizes, event
     if recent:
         expected.add(np.array([a[1] for a in recent]), np.array([a[2] for a in recent]))
     np.testing.assert_allclose(figures.window(seen).sums, expected.sums)
+    scores, held = ScoreSums(), columns(figures)
+    scores.add(held.take(held.event >= seen - events))
+    assert figures.window_scores(seen) == scores.scores()
     assert figures.since_start.sums[4] == len(kept)
     assert figures.since_start.sums[5] == sum(a[1] for a in kept)
 
@@ -77,6 +96,8 @@ def test_restored_it_goes_on_equal(before, after):
     assert digest(other.snapshot()) == digest(figures.snapshot())
     assert digest(saved) == kept
     assert other.figures(31) == figures.figures(31)
+    assert other.scores() == figures.scores()
+    assert other.last == figures.last
 
 
 @pytest.mark.parametrize("labels", [4, 20])
@@ -86,3 +107,27 @@ def test_a_window_of_another_size_is_refused(labels):
     add(figures, [(i, True, 1.0) for i in range(12)])
     with pytest.raises((AssertionError, ValueError)):
         Prequential(30, labels).restore(figures.snapshot())
+
+
+def test_held_out_answers_are_counted_apart_and_without_weights():
+    """They were drawn uniformly; weights for the asked ones would bias them."""
+    figures = Prequential(10, 10)
+    add(figures, [(0, True, 0.1), (5, False, 0.1), (10, True, 1.0), (11, False, 0.5)])
+    found = figures.figures(12)
+    held_out, window = found["held_out"], found["window_held_out"]
+    assert held_out is not None
+    assert window is not None
+    assert held_out == wilson(2, 3)
+    assert window == wilson(1, 2), "the first one has left the window"
+
+
+def test_the_last_label_is_the_last_one_that_names_a_class():
+    """Else the no-change baseline repeats an answer that named none, and looks too weak."""
+    figures = Prequential(10, 10)
+    assert figures.last == -1
+    figures.add(answers_of(true=[2, 1, -1]))
+    assert figures.last == 1
+    figures.add(answers_of(true=[-1]))
+    assert figures.last == 1
+    figures.add(answers_of(true=[0], propensity=[0.0]))
+    assert figures.last == 0, "who repeats a label knows those that came by themselves too"
