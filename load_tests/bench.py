@@ -24,12 +24,21 @@ from typing import Final  # noqa: E402
 from load_tests import accuracy, intervals, sqlite, startup, step  # noqa: E402
 from load_tests.report import MissingData, Options, machine, say  # noqa: E402
 
+
+def _replay_mlp(options: Options) -> None:
+    # torch takes seconds to import, and the other benchmarks do without it.
+    from load_tests import replay_mlp
+
+    replay_mlp.main(["--data-dir", str(options.data_dir)])
+
+
 BENCHMARKS: Final[dict[str, Callable[[Options], None]]] = {
     "startup": startup.run,
     "step": step.run,
     "sqlite": sqlite.run,
     "accuracy": accuracy.run,
     "intervals": intervals.run,
+    "replay_mlp": _replay_mlp,
 }
 
 

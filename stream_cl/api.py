@@ -247,8 +247,8 @@ class Pipeline:
         """Accuracy with 95 % intervals, `None` where nothing was answered.
 
         naive: on the answered questions, which are the hard ones. unbiased: of all events,
-        each answer weighed by how likely it was to be asked. `window_…`: over the last
-        `evaluation.window` events.
+        each answer weighed by how likely it was to be asked. held_out: on events that were drawn
+        uniformly. `window_…`: over the last `evaluation.window` events.
 
         >>> pipeline = Pipeline(labels={"join": "every"})
         >>> predictions = pipeline.feed(

@@ -30,7 +30,12 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 README: Final = ROOT / "README.md"
 RECORDS: Final = (ROOT / "docs" / "records.md").read_text()
 ARCHITECTURE: Final = (ROOT / "docs" / "architecture.md").read_text()
-PAGES: Final = [README, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES: Final = [
+    README,
+    ROOT / "CHANGELOG.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 
 
 def named(path: Path) -> str:

@@ -106,9 +106,8 @@ class Pipeline:
         )
         self._open(story, new_state)
         self._faults.reach("opened")
-        recovered = Recovered(
-            self.incarnation, story.base.step if story.base else None, len(story.to_replay)
-        )
+        base = story.base.step if story.base else None
+        recovered = Recovered(self.incarnation, base, len(story.to_replay))
         recovered.corrupt_checkpoints = story.corrupt
         recovered.numeric_differences = self._rebuild(story, new_state)
         return recovered
@@ -193,7 +192,7 @@ class Pipeline:
         self._checkpointer.abandon()
 
     def status(self) -> Status:
-        """This moment; to be asked by the thread that takes the steps."""
+        """This moment; for the thread that takes the steps."""
         state = self.state
         return Status(
             incarnation=self.incarnation,
@@ -246,7 +245,7 @@ class Pipeline:
             digests=str(state.fingerprint()) if digests else None,
             rehearsals=scored.rehearsals,
         )
-        offsets = {at.at: at.stop for at in scored.taken.slices}
+        offsets = {taken.at: taken.stop for taken in scored.taken.slices}
         assert self._writer is not None, "start() was not called"
         firsts = self._writer.commit(
             [*scored.outputs, Outgoing(topic, 0, [None], [record.encode()])], self.group, offsets

@@ -34,6 +34,7 @@ def other_value(value: Any, key: str) -> Any:
         "step.max_ms": 7.0,
         "learner.max_classes": 7,
         "memory.max_bytes": 70_000,
+        "learner.compute_ms": 7.0,
         "learner.model": "naive_bayes.GaussianNB",
         "learner.parameters": {"a": 1},
         "encoder.columns": ["x", "y"],
