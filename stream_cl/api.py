@@ -18,7 +18,7 @@ number of records handed in, in milliseconds: with `labels={"ttl_s": 10}` a ques
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, overload
 
@@ -50,25 +50,10 @@ from stream_cl.evaluation.intervals import Estimate
 from stream_cl.labels.join import FATES
 from stream_cl.pipeline.offline import Offline
 from stream_cl.pipeline.scored import Scored
-from stream_cl.pipeline.state import State
-from stream_cl.pipeline.step import Plan
 
 DEAD_LETTERS_KEPT: Final = 1000
 
 _MISSING: Final = object()  # None says something: the annotator abstains
-
-
-class _Steps(Offline):
-    """Steps in memory whose offsets, and so logical time, can be read and carried over."""
-
-    def __init__(self, state: State, plan: Plan, offsets: Sequence[int] = (0, 0)) -> None:
-        super().__init__(state, plan)
-        self._offsets = dict(zip((plan.topics.events, plan.topics.labels), offsets, strict=True))
-
-    @property
-    def offsets(self) -> list[int]:
-        """Event records and label records handed in so far."""
-        return list(self._offsets.values())
 
 
 class Pipeline:
@@ -136,7 +121,7 @@ class Pipeline:
         topics = Topics(config.topics.prefix)
         one = {topics.named(name): 1 for name in NAMES}
         self._plan = build.plan(config, topics, one, lambda topic, key: 0)
-        self._steps = _Steps(build.fresh_state(config), self._plan)
+        self._steps = Offline(build.fresh_state(config), self._plan)
         self._requests: dict[str, bytes] = {}
         self._dead_letters: deque[DeadLetter] = deque(maxlen=DEAD_LETTERS_KEPT)
 
@@ -299,7 +284,7 @@ class Pipeline:
         state = build.fresh_state(self.config)
         try:
             state.restore(snapshot["state"])
-            steps = _Steps(state, self._plan, snapshot["offsets"])
+            steps = Offline(state, self._plan, snapshot["offsets"])
             requests = {orjson.loads(text)["id"]: text.encode() for text in snapshot["requests"]}
             same = str(state.fingerprint()) == snapshot["digest"]
         except (LookupError, ValueError, TypeError, AttributeError, AssertionError) as error:

@@ -219,24 +219,23 @@ class NoMemory(Section):
     capacity: int = Field(0, ge=0, le=0, description="Events kept for rehearsal.")
 
 
-class ReservoirMemory(Section):
+class _Memory(Section):
+    capacity: Capacity = Field(1000, description="Labelled events kept.")
+    max_bytes: int | None = Field(
+        None, gt=0, description="Bytes that they may take; null leaves it to the capacity."
+    )
+
+
+class ReservoirMemory(_Memory):
     """A uniform sample of all labels learned so far."""
 
     kind: Literal["reservoir"] = "reservoir"
-    capacity: Capacity = Field(1000, description="Labelled events kept.")
-    max_bytes: int | None = Field(
-        None, gt=0, description="Bytes that they may take; null leaves it to the capacity."
-    )
 
 
-class ClassBalancedMemory(Section):
+class ClassBalancedMemory(_Memory):
     """As many of each class as there is room for, uniform within a class."""
 
     kind: Literal["class_balanced"] = "class_balanced"
-    capacity: Capacity = Field(1000, description="Labelled events kept.")
-    max_bytes: int | None = Field(
-        None, gt=0, description="Bytes that they may take; null leaves it to the capacity."
-    )
 
 
 class RandomQuery(Section):

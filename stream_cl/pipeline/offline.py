@@ -51,12 +51,20 @@ class Offline:
 
     Logical time is the number of records handed in, in milliseconds: a recorded stream
     has no other.
+
+    Args:
+        offsets: event records and label records handed in before, where a run is carried on.
     """
 
-    def __init__(self, state: State, plan: Plan) -> None:
+    def __init__(self, state: State, plan: Plan, offsets: Sequence[int] = (0, 0)) -> None:
         self.state = state
         self.plan = plan
-        self._offsets = {plan.topics.events: 0, plan.topics.labels: 0}
+        self._offsets = dict(zip((plan.topics.events, plan.topics.labels), offsets, strict=True))
+
+    @property
+    def offsets(self) -> list[int]:
+        """Event records and label records handed in so far."""
+        return list(self._offsets.values())
 
     def step(self, events: Sequence[bytes], labels: Sequence[bytes]) -> Scored:
         """Score and learn one step."""
