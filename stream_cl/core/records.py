@@ -37,6 +37,9 @@ DEAD_LETTER_CODES: Final = {
     "bad_cost": "`cost` is not a number from 0",
     "bad_request": "`request` is empty, too long or not a string",
     "bad_cloudevent": "a CloudEvent without a required attribute, or with data that is no event",
+    "bad_avro": "the bytes begin neither as Avro nor as JSON, or are not what their schema says",
+    "bad_schema": "the record's schema is not Avro's, or is one that this program does not read",
+    "unknown_schema": "the schema registry knows no schema of the record's id",
     "duplicate_id": "an event inside the window has this id and other content",
     "unknown_id": "a label whose event never came while it was kept",
     "unrequested_label": "a label of an event that was not asked for; its features are gone",
@@ -193,9 +196,10 @@ class Events:
 
     def take(self, indices: Sequence[int]) -> Events:
         """The events at `indices`, in that order."""
-        return Events(*([column[i] for i in indices] for column in self._columns()))
+        return Events(*([column[i] for i in indices] for column in self.columns()))
 
-    def _columns(self) -> tuple[list[Any], ...]:
+    def columns(self) -> tuple[list[Any], ...]:
+        """All columns, in the order of the fields."""
         return (
             self.rows,
             self.ids,

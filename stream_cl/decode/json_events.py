@@ -1,9 +1,9 @@
 """Events from bytes: JSON, and CloudEvents that carry it.
 
-`decode_events` has one loop with a short way for what streams mostly hold, numbers by name
-with nothing else around them. Whatever is not plainly that goes through `_event`, which
-reads any record with care and alone decides what is refused; the short way accepts nothing
-that it would refuse, and gives the same.
+`decode_events` has a short way, in `plain`, for what streams mostly hold: numbers by name,
+one record like the other. Whatever is not plainly that goes through `_event`, which reads
+any record with care and alone decides what is refused; the short way accepts nothing that
+it would refuse, and gives the same.
 
 Unknown fields beside ours are ignored. null in an optional field says that it is not there.
 """
@@ -11,11 +11,9 @@ Unknown fields beside ours are ignored. null in an optional field says that it i
 from __future__ import annotations
 
 from struct import Struct
-from struct import error as StructError
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-import orjson
 from crc32c import crc32c
 
 from stream_cl.core.errors import Rejected
@@ -24,9 +22,6 @@ from stream_cl.core.limits import (
     FEATURE_NAME_BYTES,
     FEATURE_TEXT_BYTES,
     FEATURES_PER_EVENT,
-    RECORD_BYTES,
-    TIME_MAX_MS,
-    TIME_MIN_MS,
 )
 from stream_cl.core.records import DeadLetter, Events, Features, Headers, RawRecords
 from stream_cl.decode.cloudevents import is_own, open_record, open_structured
@@ -38,10 +33,11 @@ from stream_cl.decode.fields import (
     short_text,
     shown,
 )
+from stream_cl.decode.plain import PlainReader, reader_for
 from stream_cl.decode.times import parse_time
 
-_SHORT_ID_CHARS: Final = 64
-"""Ids of so few characters are within limits.ID_BYTES in any alphabet."""
+_ALIKE: Final = 4
+"""Records of one shape in a row that make it worth while to expect another one."""
 
 
 class _Event(NamedTuple):
@@ -60,51 +56,34 @@ class _Event(NamedTuple):
 def decode_events(raw: RawRecords) -> tuple[Events, list[DeadLetter]]:
     """The events among the records of a step, and a dead letter for each of the others.
 
-    About 2 µs for a record of ten numbers, twice that where a feature is a text.
+    About 1 µs for a record of ten numbers that is like those before it, else 4 µs.
     Never raises for what a record holds.
     """
-    decoded: list[tuple[Any, ...]] = []
-    append, loads = decoded.append, orjson.loads
-    dead: list[DeadLetter] = []
-    # Of the latest record: streams change their fields rarely, so most are like it.
-    names: tuple[str, ...] = ()
-    pack = Struct("0d").pack
-    for row, (value, headers) in enumerate(zip(raw.values, raw.headers, strict=True)):
-        try:
-            if headers or len(value) > RECORD_BYTES:  # type: ignore[arg-type]
-                raise ValueError
-            document = loads(value)  # type: ignore[arg-type]
-            id_, time_ms, features = document["id"], document["time"], document["features"]
-            if names != (own := tuple(features)):
-                _check_names(features)
-                names, pack = own, Struct(f"{len(own)}d").pack
-            numbers = pack(*features.values())
-            if type(time_ms) is str:
-                time_ms = parse_time(time_ms)
-            label, fields = None, 3
-            if len(document) != 3:
-                if "v" in document and type(version := document["v"]) is int and version == 1:
-                    fields = 4
-                if "label" in document:
-                    label, fields = label_text(document["label"]), fields + 1
-            if (
-                len(document) == fields
-                and type(time_ms) is int
-                and TIME_MIN_MS <= time_ms <= TIME_MAX_MS
-                and type(id_) is str
-                and 0 < len(id_) <= _SHORT_ID_CHARS
-                and id_.isprintable()
-            ):
-                content = crc32c(value) << 32 | len(value)  # type: ignore[arg-type]
-                append((row, id_, time_ms, names, numbers, None, label, content))
+    events, dead = Events(), list[DeadLetter]()
+    columns, n = events.columns(), len(raw)
+    # Records with headers may be CloudEvents.
+    bare = n if not any(raw.headers) else next(i for i in range(n) if raw.headers[i])
+    reader: PlainReader | None = None
+    shape: tuple[str, ...] = ()
+    alike = row = 0
+    while row < n:
+        if reader is not None and row < bare:
+            start, row = row, reader.read(raw.values, row, bare, events)
+            if row > start:
                 continue
-        except (ValueError, TypeError, LookupError, AttributeError, StructError, Rejected):
-            pass  # not plain; what it is will be said below
+            reader, alike = None, 0
         try:
-            append(_event(row, value, headers))
+            event = _event(row, raw.values[row], raw.headers[row])
         except Rejected as rejected:
             dead.append(dead_letter(raw, row, rejected))
-    events = Events(*map(list, zip(*decoded, strict=True))) if decoded else Events()
+        else:
+            for column, item in zip(columns, event, strict=True):
+                column.append(item)
+            own = tuple(event.features) if event.features and event.numbers else ()
+            shape, alike = own, alike + 1 if own == shape else 1
+            if alike >= _ALIKE:
+                reader = reader_for(shape)
+        row += 1
     return _within_magnitude(events, raw, dead)
 
 

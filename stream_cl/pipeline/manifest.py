@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import Any
 
 import orjson
+from xxhash import xxh3_128
 
 from stream_cl.core.errors import RecoveryError
 from stream_cl.core.records import Outgoing, Slice, TopicPartition
@@ -133,7 +133,7 @@ def digest_outputs(
     Its discrete half covers the ids and who was asked; the numeric half covers every byte,
     probabilities too, so on another processor only the first must agree.
     """
-    discrete, every_byte = blake2b(digest_size=16), blake2b(digest_size=16)
+    discrete, every_byte = xxh3_128(), xxh3_128()
     # Control characters are refused in ids, so a line end divides them.
     discrete.update("\n".join(ids).encode() + b"\0" + asked)
     for batch in batches:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Final
 
 import numpy as np
+from xxhash import xxh3_128
 
 from stream_cl.core.errors import InputChanged, OffsetOutOfRange
 from stream_cl.core.limits import RECORD_BYTES
@@ -190,8 +190,12 @@ def slice_of(chunk: Chunk, start: int) -> Slice:
 
 
 def _digest(chunk: Chunk) -> str:
-    """Digest of keys, values and headers; costs about 0.3 µs a record."""
-    hasher = blake2b(digest_size=16)
+    """Digest of keys, values and headers; costs about 0.15 µs a record.
+
+    XXH3 in 128 bits (Collet 2019): it must show that records are others than before, not
+    withstand somebody who can write the manifest too.
+    """
+    hasher = xxh3_128()
     for column in (chunk.keys, chunk.values):
         lengths = [-1 if item is None else len(item) for item in column]
         hasher.update(np.array(lengths, dtype="<i4").tobytes())

@@ -12,10 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_cl.core.errors import Rejected
 from stream_cl.core.limits import REASON_CHARS
 from stream_cl.core.records import DEAD_LETTER_CODES, DeadLetter, RawRecords
-from stream_cl.decode import json_events
 from stream_cl.decode.json_events import decode_events
 from stream_cl.decode.json_labels import decode_labels
 from tests.corpus.malformed import EVENTS, LABELS
@@ -92,23 +90,6 @@ def test_no_label_is_lost_and_none_raises(entries: list[tuple[bytes | None, Any]
     records = raw(*(value for value, _ in entries), headers=[headers for _, headers in entries])
     labels, dead = decode_labels(records)
     _accounted(records, [label.row for label in labels], dead)
-
-
-@given(_fields.map(_dumps) | _mutated())
-def test_the_short_way_gives_what_the_careful_way_gives(value: bytes) -> None:
-    """An event must not depend on the path that happened to read it."""
-    events, dead = decode_events(raw(value))
-    try:
-        careful = json_events._event(0, value, ())
-    except Rejected as error:
-        expected = [], [(error.code, error.reason)]
-    else:
-        expected = [tuple(careful)], []
-    got = list(zip(*events._columns(), strict=True))
-    if got and type(got[0][3]) is tuple:  # the short way keeps the names alone
-        assert got[0][3] == tuple(expected[0][0][3])
-        got = [got[0][:3] + expected[0][0][3:4] + got[0][4:]]
-    assert (got, [(letter.code, letter.reason) for letter in dead]) == expected
 
 
 @pytest.mark.parametrize(("value", "headers", "code"), EVENTS)
