@@ -21,6 +21,19 @@ FEATURE_TEXT_BYTES: Final = 100_000
 JSON_DEPTH: Final = 32
 REASON_CHARS: Final = 300
 HEADERS_PER_RECORD: Final = 64
+KEY_BYTES: Final = 65_536
+"""Longest key of an event, which its prediction gets too."""
+TRACE_BYTES: Final = 512
+"""Longest value of a trace header that is passed on (W3C Trace Context, 3.3.1.5)."""
+SCHEMA_BYTES: Final = 1_000_000
+"""Largest text of an Avro schema."""
+SCHEMA_DEPTH: Final = JSON_DEPTH
+SCHEMA_REFERENCES: Final = 64
+"""Most schemas that one Avro schema may refer to, those that they refer to included."""
+SCHEMA_CACHE_BYTES: Final = 64_000_000
+"""Most text of schemas that a cache of them stands for."""
+DECIMAL_BYTES: Final = 512
+"""Longest Avro decimal; beyond it, turning one into a number takes seconds."""
 TIME_MIN_MS: Final = -62_135_596_800_000
 """0001-01-01T00:00:00Z: the earliest time that RFC 3339 can write."""
 TIME_MAX_MS: Final = 253_402_300_799_999
@@ -64,6 +77,7 @@ assert ID_BYTES < RECORD_BYTES
 assert LABEL_BYTES < RECORD_BYTES
 assert FEATURE_TEXT_BYTES < RECORD_BYTES
 assert RECORD_BYTES <= BATCH_BYTES
+assert SCHEMA_BYTES <= SCHEMA_CACHE_BYTES
 assert PROBABILITIES_TOP <= CLASSES_MAX
 assert CHECKPOINTS_KEPT >= 2, "while one is written the one before must still be there"
 assert FEATURE_ABS_MAX**2 < 1.7e308

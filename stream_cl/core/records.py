@@ -6,7 +6,7 @@ equal length), not as one object each.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -100,7 +100,8 @@ class Outgoing:
     """Records to be appended to one partition.
 
     `common` headers stand on every record; `each` adds headers of which every record has
-    its own value. Kept apart so that a log may store the common ones once.
+    its own value, or None where it has no such header. Kept apart so that a log may store the
+    common ones once.
     """
 
     topic: str
@@ -108,14 +109,26 @@ class Outgoing:
     keys: Sequence[bytes | None]
     values: Sequence[bytes]
     common: Headers = ()
-    each: dict[str, Sequence[bytes]] = field(default_factory=dict)
+    each: Mapping[str, Sequence[bytes | None]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.values)
 
     def headers(self, index: int) -> Headers:
         """The headers of record `index`, common ones first."""
-        return self.common + tuple((name, column[index]) for name, column in self.each.items())
+        own = ((name, column[index]) for name, column in self.each.items())
+        return self.common + tuple((name, value) for name, value in own if value is not None)
+
+    def take(self, indices: Sequence[int], partition: int | None = None) -> Outgoing:
+        """The records at `indices`, in that order, perhaps for another partition."""
+        return Outgoing(
+            self.topic,
+            self.partition if partition is None else partition,
+            [self.keys[i] for i in indices],
+            [self.values[i] for i in indices],
+            self.common,
+            {name: [column[i] for i in indices] for name, column in self.each.items()},
+        )
 
 
 class Slice(NamedTuple):

@@ -25,6 +25,15 @@ _KEPT: Final = ("manifest",)
 
 
 @dataclass(frozen=True, slots=True)
+class TopicPlan:
+    """One topic as the config wants it; `retention_ms` None keeps everything."""
+
+    name: str
+    partitions: int
+    retention_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Topics:
     """Full topic names: `prefix` and the name that the documentation uses."""
 
@@ -63,15 +72,22 @@ class Topics:
         assert name in NAMES, name
         return f"{self.prefix}{name}"
 
+    def plan(self, partitions: int, retention_ms: int | None) -> list[TopicPlan]:
+        """Every topic, in the order of `NAMES`."""
+        return [
+            TopicPlan(
+                self.named(name),
+                1 if name in _ONE_PARTITION else partitions,
+                None if name in _KEPT else retention_ms,
+            )
+            for name in NAMES
+        ]
+
     def create(self, transport: Transport, partitions: int, retention_ms: int | None) -> None:
         """Create every topic that is missing.
 
         Raises:
             TransportError: one exists with another number of partitions.
         """
-        for name in NAMES:
-            transport.create_topic(
-                self.named(name),
-                1 if name in _ONE_PARTITION else partitions,
-                None if name in _KEPT else retention_ms,
-            )
+        for topic in self.plan(partitions, retention_ms):
+            transport.create_topic(topic.name, topic.partitions, topic.retention_ms)

@@ -143,7 +143,7 @@ def digest_outputs(
                 every_byte.update(name.encode() + b"\0" + value)
         every_byte.update(b"\0".join([key or b"" for key in batch.keys]))
         for column in (batch.values, *batch.each.values()):
-            every_byte.update(b"\0".join(column))
+            every_byte.update(b"\0".join([item or b"" for item in column]))
     return Digest(discrete.hexdigest(), every_byte.hexdigest())
 
 

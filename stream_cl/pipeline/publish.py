@@ -6,7 +6,7 @@ columns (0.5 µs a record) and not from a dict each (3 µs). Requests are few.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -17,14 +17,8 @@ import orjson
 
 from stream_cl.core.limits import PROBABILITIES_TOP
 from stream_cl.core.protocols import REASONS, Decision
-from stream_cl.core.records import (
-    DeadLetter,
-    Events,
-    Headers,
-    Outgoing,
-    Probabilities,
-    RawRecords,
-)
+from stream_cl.core.records import Events, Headers, Probabilities, RawRecords
+from stream_cl.pipeline.batches import Keyed
 
 VARYING_HEADERS: Final = frozenset({"incarnation"})
 """Headers that a run and its replay need not share."""
@@ -166,8 +160,8 @@ class Requests:
         verdicts: Verdicts,
         class_names: Sequence[str],
         time_ms: int,
-    ) -> list[tuple[bytes, bytes]]:
-        """(key, value) of each event that is asked for, in their order."""
+    ) -> list[Keyed]:
+        """The question about each event that is asked for, in their order."""
         asked = verdicts.decision.asked.nonzero()[0].tolist()
         if not asked:
             return []
@@ -178,7 +172,7 @@ class Requests:
         utilities = verdicts.utility[asked].round(_ROUND_DIGITS).tolist()
         propensities = verdicts.decision.propensity[asked].tolist()
         return [
-            (
+            Keyed(
                 events.ids[i].encode(),
                 orjson.dumps(
                     {
@@ -196,6 +190,7 @@ class Requests:
                         "attempt": 1,
                     }
                 ),
+                events.rows[i],
             )
             for at, i in enumerate(asked)
         ]
@@ -214,77 +209,7 @@ class Requests:
         return {"features": features}
 
 
-def withdrawn(id_: str) -> tuple[bytes, bytes]:
-    """(key, value) of the record that takes a question back."""
+def withdrawn(id_: str) -> Keyed:
+    """The record that takes a question back."""
     value = {"v": 1, "id": id_, "request": request_id(id_), "status": "withdrawn"}
-    return id_.encode(), orjson.dumps(value)
-
-
-def by_partition(
-    topic: str,
-    records: Sequence[tuple[bytes, bytes]],
-    partition_for: Callable[[str, bytes], int],
-    common: Headers,
-) -> list[Outgoing]:
-    """Keyed records, each in the partition of its key, in order within a partition."""
-    batches: dict[int, Outgoing] = {}
-    for key, value in records:
-        at = partition_for(topic, key)
-        batch = batches.setdefault(at, Outgoing(topic, at, [], [], common))
-        assert isinstance(batch.keys, list)
-        assert isinstance(batch.values, list)
-        batch.keys.append(key)
-        batch.values.append(value)
-    return [batches[at] for at in sorted(batches)]
-
-
-def by_source(
-    topic: str,
-    values: Sequence[bytes],
-    raw: RawRecords,
-    events: Events,
-    *,
-    partitions: int,
-    common: Headers,
-) -> list[Outgoing]:
-    """Predictions: in the partition of the same number as their event's, with its key."""
-    keys = [raw.keys[row] or id_.encode() for row, id_ in zip(events.rows, events.ids, strict=True)]
-    offsets = [b"%d" % raw.offsets[row] for row in events.rows]
-    batches = []
-    for source in sorted(set(raw.partitions)):
-        columns: tuple[Sequence[bytes], ...] = (keys, values, offsets)
-        if raw.partitions[0] != source or raw.partitions.count(source) != len(raw):
-            chosen = [i for i, row in enumerate(events.rows) if raw.partitions[row] == source]
-            columns = tuple([column[i] for i in chosen] for column in columns)
-        if columns[0]:
-            headers = (("topic", raw.topic.encode()), ("partition", b"%d" % source), *common)
-            batches.append(
-                Outgoing(
-                    topic,
-                    source % partitions,
-                    columns[0],
-                    columns[1],
-                    headers,
-                    {"offset": columns[2]},
-                )
-            )
-    return batches
-
-
-def dead_letters(
-    topic: str, letters: Sequence[DeadLetter], partitions: int, common: Headers
-) -> list[Outgoing]:
-    """Dead letters: the bytes as they came, headers that say what was wrong and where."""
-    batches = []
-    for at in sorted({letter.source.partition % partitions for letter in letters}):
-        own = [letter for letter in letters if letter.source.partition % partitions == at]
-        each: dict[str, Sequence[bytes]] = {
-            "code": [letter.code.encode() for letter in own],
-            "reason": [letter.reason.encode() for letter in own],
-            "topic": [letter.source.topic.encode() for letter in own],
-            "partition": [b"%d" % letter.source.partition for letter in own],
-            "offset": [b"%d" % letter.source.offset for letter in own],
-        }
-        keys = [letter.key for letter in own]
-        batches.append(Outgoing(topic, at, keys, [d.value or b"" for d in own], common, each))
-    return batches
+    return Keyed(id_.encode(), orjson.dumps(value))

@@ -26,7 +26,7 @@ from stream_cl.decode.duplicates import CONFLICT, DUPLICATE, FRESH
 from stream_cl.decode.encoder import Refusal
 from stream_cl.decode.json_events import decode_events
 from stream_cl.decode.json_labels import decode_labels
-from stream_cl.pipeline import control, publish
+from stream_cl.pipeline import batches, control, publish
 from stream_cl.pipeline.absorb import absorb
 from stream_cl.pipeline.publish import Requests, Stamp, Verdicts
 from stream_cl.pipeline.scored import Scored
@@ -175,7 +175,7 @@ def _outputs(state: State, scored: Scored, stamp: Stamp, plan: Plan) -> list[Out
         )
     letters = state.outbox.dead_letters + scored.dead_letters
     return [
-        *publish.by_source(
+        *batches.by_source(
             topics.predictions,
             values,
             scored.raw_events,
@@ -183,8 +183,14 @@ def _outputs(state: State, scored: Scored, stamp: Stamp, plan: Plan) -> list[Out
             partitions=plan.partitions[topics.predictions],
             common=stamp.headers,
         ),
-        *publish.by_partition(topics.label_requests, requests, plan.partition_for, stamp.headers),
-        *publish.dead_letters(
+        *batches.by_key(
+            topics.label_requests,
+            requests,
+            scored.raw_events,
+            plan.partition_for,
+            stamp.headers,
+        ),
+        *batches.dead_letters(
             topics.dead_letters, letters, plan.partitions[topics.dead_letters], stamp.headers
         ),
     ]

@@ -1,6 +1,7 @@
 """How the embedded log writes a batch of records into one row.
 
-A frame is a list of byte strings, each of which may be null, preceded by their lengths:
+A frame is a list of byte strings, preceded by their lengths. Keys, values and each record's own
+headers may be null; a null header is one that the record does not have.
 
     u8   format, 1
     u8   c: common headers, which stand on every record
@@ -104,7 +105,6 @@ def _check(batch: Outgoing, lengths: list[int]) -> None:
     columns = [lengths[keys : keys + n]]
     columns += [lengths[begin : begin + n] for begin in range(keys + 2 * n, len(lengths), n)]
     assert _NULL not in lengths[:keys], "a common header's value is null"
-    assert all(min(column) >= 0 for column in columns[1:]), "a header's value is null"
     names = sum(lengths[:keys])
     if names + sum(map(max, columns)) <= limits.RECORD_BYTES:
         return  # the largest of each column would do even in one record
@@ -169,8 +169,8 @@ def decode(frame: bytes, start: int, stop: int) -> Decoded:
 
     keys = 2 * n_common + n_each
     values = keys + n
-    if shortest < 0 and (_NULL in lengths[:keys] or _NULL in lengths[values + n :]):
-        raise FrameDamaged("a header is null")
+    if shortest < 0 and _NULL in lengths[:keys]:
+        raise FrameDamaged("a header that stands on every record is null")
     stop = min(stop, n)
     start = min(start, stop)
     own = [column(begin + start, begin + stop) for begin in range(values + n, n_lengths, n)]
@@ -179,7 +179,7 @@ def decode(frame: bytes, start: int, stop: int) -> Decoded:
         column(values + start, values + stop),
         _headers(
             *_header_names(cast(list[bytes], column(0, keys)), n_common),
-            cast(list[list[bytes]], own),
+            own,
             stop - start,
         ),
     )
@@ -195,11 +195,15 @@ def _header_names(strings: list[bytes], n_common: int) -> tuple[Headers, list[st
 
 
 def _headers(
-    common: Headers, names: list[str], columns: list[list[bytes]], n: int
+    common: Headers, names: list[str], columns: list[list[bytes | None]], n: int
 ) -> list[Headers]:
     if not columns:
         return [common] * n
-    if len(columns) == 1:  # the usual case, at a third of the general one's cost
-        name = names[0]
-        return [(*common, (name, value)) for value in columns[0]]
-    return [common + tuple(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+    if len(columns) == 1 and None not in columns[0]:  # usual, at a third of the general cost
+        name, values = names[0], cast(list[bytes], columns[0])
+        return [(*common, (name, value)) for value in values]
+    return [
+        common
+        + tuple((name, value) for name, value in zip(names, row, strict=True) if value is not None)
+        for row in zip(*columns, strict=True)
+    ]

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_cl.core.limits import REASON_CHARS, TIME_MAX_MS, TIME_MIN_MS
+from stream_cl.core.limits import TIME_MAX_MS, TIME_MIN_MS
 from stream_cl.core.protocols import REASONS, Decision
-from stream_cl.core.records import DeadLetter, Events, RawRecords, Source
+from stream_cl.core.records import Events
 from stream_cl.pipeline import publish
 from stream_cl.pipeline.publish import Stamp, Verdicts
 
@@ -138,53 +138,9 @@ def test_times_are_written_alike_in_small_and_large_steps(times):
         assert len(text) == 24
 
 
-def raw_of(partitions: list[int]) -> RawRecords:
-    n = len(partitions)
-    keys = [None if i % 3 else b"key %d" % i for i in range(n)]
-    return RawRecords("in", partitions, list(range(100, 100 + n)), keys, [b"{}"] * n, [()] * n)
-
-
-def test_predictions_stand_in_the_partition_of_their_event():
-    """A reader of one partition gets the answers to what it wrote there, in order."""
-    raw = raw_of([0, 1, 0, 5, 1])
-    events = events_of([str(i) for i in range(5)]).take([0, 1, 3, 4])
-    values = [b"%d" % row for row in events.rows]
-    batches = publish.by_source("out", values, raw, events, partitions=4, common=(("step", b"7"),))
-    assert [(b.partition, list(b.values)) for b in batches] == [
-        (0, [b"0"]), (1, [b"1", b"4"]), (1, [b"3"]),
-    ]  # fmt: skip
-    assert dict(batches[1].headers(1)) == {
-        "topic": b"in", "partition": b"1", "step": b"7", "offset": b"104",
-    }  # fmt: skip
-    assert [list(b.keys) for b in batches] == [[b"key 0"], [b"1", b"4"], [b"key 3"]]
-
-
-def test_requests_stand_in_the_partition_of_their_key():
-    """A withdrawal must come after its request, so both are in one partition."""
-    records = [(b"%d" % (i % 5), b"value %d" % i) for i in range(10)]
-    batches = publish.by_partition("out", records, lambda topic, key: int(key) % 3, STAMP.headers)
-    assert [b.partition for b in batches] == [0, 1, 2]
-    for batch in batches:
-        assert list(zip(batch.keys, batch.values, strict=True)) == [
-            pair for pair in records if int(pair[0]) % 3 == batch.partition
-        ]
-        assert batch.headers(0) == (("step", b"7"), ("incarnation", b"3"))
-    key, value = publish.withdrawn("é/1")
+def test_a_withdrawal_names_its_question():
+    """Annotators take the question back by these fields."""
+    key, value, row = publish.withdrawn("é/1")
     assert key.decode() == "é/1"
+    assert row is None
     assert json.loads(value) == {"v": 1, "id": "é/1", "request": "é/1/1", "status": "withdrawn"}
-
-
-def test_dead_letters_are_the_bytes_as_they_came():
-    letters = [
-        DeadLetter(Source("labels", p, 40 + p), key, value, "not_json", "wärum " * 40)
-        for p, key, value in ((0, None, b"\xff\x00"), (3, b"\xff", None), (1, b"", b""))
-    ]
-    batches = publish.dead_letters("out", letters, 2, STAMP.headers)
-    assert [(b.partition, list(b.keys), list(b.values)) for b in batches] == [
-        (0, [None], [b"\xff\x00"]),
-        (1, [b"\xff", b""], [b"", b""]),
-    ]
-    headers = dict(batches[1].headers(0))
-    assert (headers["topic"], headers["partition"], headers["offset"]) == (b"labels", b"3", b"43")
-    assert headers["code"] == b"not_json"
-    assert len(headers["reason"].decode()) <= REASON_CHARS

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+from typing import Any
 
+import orjson
 import pytest
 
+from stream_cl.pipeline.guard import GuardedLearner
 from stream_cl.pipeline.rehearsal import RehearsalPace
-from tests.pipeline.streams import filled, outputs
+from stream_cl.testing.driver import TestDriver
+from tests.pipeline.streams import SMALL, features, filled, label_of, outputs
 
-REPLAY = {
+REPLAY: dict[str, Any] = {
     "learner": {"kind": "replay_mlp", "hidden": 8},
     "memory": {"kind": "reservoir", "capacity": 20},
 }
+BALANCED = {**REPLAY, "memory": {"kind": "class_balanced", "capacity": 20}}
 
 
 @pytest.mark.parametrize(("point", "nth"), [("committed", 6), ("learned", 5), ("learning", 7)])
@@ -27,6 +33,55 @@ def test_killed_with_a_memory_the_run_ends_as_if_it_had_not_been(
         driver.settle()
         assert outputs(driver) == expected
         assert driver.digest() == digest
+
+
+@pytest.mark.parametrize("config", [REPLAY, BALANCED], ids=["reservoir", "class_balanced"])
+def test_from_a_checkpoint_the_next_200_predictions_are_the_same_to_the_bit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: dict[str, Any]
+) -> None:
+    """Otherwise what is predicted depends on when the pipeline was last restarted."""
+    going, restarted = tmp_path / "going", tmp_path / "restarted"
+    bits: list[bytes] = []
+    predict = GuardedLearner.predict
+
+    def watched(self: GuardedLearner, x: Any) -> Any:
+        found = predict(self, x)
+        bits.append(found[0].tobytes())
+        return found
+
+    monkeypatch.setattr(GuardedLearner, "predict", watched)
+    with filled(going, config) as driver:
+        driver.settle()
+        assert driver.pipeline is not None
+        driver.pipeline.checkpoint(wait=True)
+        step, now_ms = driver.pipeline.state.step, driver.clock.now_ms()
+        shutil.copytree(going, restarted)
+        bits.clear()
+        _go_on(driver, first=200)
+        expected, bits_expected, digest = outputs(driver), bits.copy(), driver.digest()
+    with TestDriver({**SMALL, **config}, restarted) as driver:
+        driver.clock.advance(seconds=(now_ms - driver.clock.now_ms()) / 1000)
+        found = driver.start()
+        assert (found.checkpoint_step, found.replayed) == (step, 0)
+        bits.clear()
+        _go_on(driver, first=200)
+        assert bits == bits_expected
+        assert outputs(driver) == expected
+        assert driver.digest() == digest
+    assert len(expected["predictions"]) == 400
+
+
+def _go_on(driver: TestDriver, first: int) -> None:
+    """200 further events in steps of 20, half of them answered between the steps."""
+    stream = features(200, seed=1)
+    for start in range(0, 200, 20):
+        part = {str(first + i): stream[i] for i in range(start, start + 20)}
+        events = [{"id": id_, "time": 0, "features": x} for id_, x in part.items()]
+        driver.pipe("events", [orjson.dumps(event) for event in events])
+        driver.settle()
+        driver.clock.advance(seconds=1)
+        driver.labels({id_: label_of(x) for id_, x in list(part.items())[::2]})
+    driver.settle()
 
 
 def test_a_replay_rehearses_as_often_as_the_run_did(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from stream_cl.core.records import Events, Outgoing
 from stream_cl.pipeline.publish import Requests
 from stream_cl.testing.driver import TestDriver
 from tests.pipeline.hands import BASE
-from tests.pipeline.test_publish import events_of, raw_of, verdicts_of
+from tests.pipeline.test_batches import raw_of
+from tests.pipeline.test_publish import events_of, verdicts_of
 
 
 def requests(**settings_: Any) -> Requests:
@@ -26,8 +27,8 @@ def opened(made: Requests, events: Events, k: int = 4) -> list[dict[str, Any]]:
     verdicts.decision.asked[:] = True
     names = [f"class {i}" for i in range(k)]
     pairs = made.open(raw_of([0] * n), events, verdicts, names, 1_700_000_000_000)
-    assert [key.decode() for key, _ in pairs] == events.ids
-    values = [json.loads(value) for _, value in pairs]
+    assert [key.decode() for key, _, _ in pairs] == events.ids
+    values = [json.loads(value) for _, value, _ in pairs]
     for i, value in enumerate(values):
         best = np.argsort(-verdicts.probabilities[i], kind="stable")[: made.candidates]
         assert value["candidates"] == [names[j] for j in best]
