@@ -16,7 +16,7 @@ UV := $(shell command -v uv 2>/dev/null)
 UV_PYTHON_OPTION := $(if $(filter command environment,$(firstword $(origin PYTHON))),--python $(PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow lint format bench clean
+.PHONY: help install demo kafka test test-slow lint format bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ install: $(INSTALLED) ## Make .venv with everything that is needed
 
 demo: $(INSTALLED) ## Watch a real stream being learned, killed and recovered
 	@$(BIN)/stream-cl demo $(ARGS)
+
+kafka: $(INSTALLED) ## Run an Apache Kafka broker in the foreground; its data stays
+	@$(BIN)/python -m stream_cl.testing.kafka_broker $(ARGS)
 
 test: $(INSTALLED) ## Run the quick tests
 	@$(BIN)/pytest -m "$(MARK)" $(ARGS)

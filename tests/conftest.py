@@ -12,6 +12,8 @@ from pathlib import Path  # noqa: E402  after the thread counts
 
 import pytest  # noqa: E402
 
+pytest_plugins = ["stream_cl.testing.kafka_fixture"]
+
 
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
