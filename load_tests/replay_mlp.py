@@ -1,12 +1,12 @@
 """`replay_mlp`: what it reaches on real streams, and its speed beside a plain torch loop.
 
-    python -m load_tests.replay_mlp                      all parts
-    python -m load_tests.replay_mlp speed streams split  some of them
+    python -m load_tests.replay_mlp                       all parts
+    python -m load_tests.replay_mlp speed pipeline        some of them
 
-streams: elec2 and insects through the pipeline's own steps, step 1, all labels; elec2 also with
-5 % labels drawn at random, at steps of 1, 32 and 256, with events per second beside accuracy.
-split: Split MNIST, five tasks of two classes in one pass, no task ids. speed: the learner alone
-against `torch.nn.Sequential`, autograd and the same update, on the same events in the same run.
+speed: the learner alone against `torch.nn.Sequential`, autograd and the same update, on the same
+events in the same run. pipeline: the whole pipeline against such a loop, on elec2 with 5 % labels
+at steps of 1, 32 and 256, beside accuracy. streams: elec2 and insects through the pipeline's own
+steps, step 1, all labels. split: Split MNIST, five tasks of two classes in one pass, no task ids.
 """
 
 from __future__ import annotations
@@ -28,39 +28,40 @@ import numpy as np  # noqa: E402
 import numpy.typing as npt  # noqa: E402
 import torch  # noqa: E402
 
+from load_tests import replay_mlp_pipeline  # noqa: E402
+from load_tests.plain_loop import CAPACITY, Labels, PlainLoop  # noqa: E402
 from load_tests.report import MissingData, machine, one_core, say, table, target  # noqa: E402
-from stream_cl import build  # noqa: E402
-from stream_cl.cli.evaluate import recorded  # noqa: E402
+from stream_cl.cli.evaluate import recorded, run_once  # noqa: E402
 from stream_cl.config import Config  # noqa: E402
-from stream_cl.core.clock import SystemClock  # noqa: E402
 from stream_cl.core.records import FloatMatrix  # noqa: E402
-from stream_cl.core.topics import NAMES, Topics  # noqa: E402
 from stream_cl.evaluation.agreement import accuracy, no_change_accuracy  # noqa: E402
 from stream_cl.learners.replay_mlp import ReplayMlp  # noqa: E402
 from stream_cl.memory.class_balanced import ClassBalanced  # noqa: E402
 from stream_cl.memory.reservoir import Reservoir  # noqa: E402
-from stream_cl.pipeline.guard import GuardedLearner  # noqa: E402
-from stream_cl.pipeline.offline import Offline, Outcome, Row, replay  # noqa: E402
+from stream_cl.pipeline.offline import Outcome, Row  # noqa: E402
 
-_CAPACITY: Final = 1000
 _SPLIT: Final[dict[str, Any]] = {"hidden": 256, "replay_weight": 8.0}
 """Settings of Split MNIST that are not the defaults."""
 _SPLIT_SEEDS: Final = range(2, 7)
 """Seeds 0 and 1 were used to choose the settings."""
 _FRACTION: Final = 0.05
-
-_Labels = npt.NDArray[np.int64]
+_SEEDS: Final = 5
 
 
 class _Model(Protocol):
     def predict(self, x: FloatMatrix) -> npt.NDArray[Any]: ...
 
-    def learn(self, x: FloatMatrix, y: _Labels, weight: npt.NDArray[np.float64]) -> None: ...
+    def learn(self, x: FloatMatrix, y: Labels, weight: npt.NDArray[np.float64]) -> None: ...
 
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the parts that the command line names."""
-    parts: dict[str, Callable[[Path], None]] = {"speed": speed, "streams": streams, "split": split}
+    parts: dict[str, Callable[[Path], None]] = {
+        "speed": speed,
+        "pipeline": pipeline,
+        "streams": streams,
+        "split": split,
+    }
     beside = Path(__file__).resolve().parents[2] / "shared" / "data"
     parser = argparse.ArgumentParser(prog="python -m load_tests.replay_mlp", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
@@ -91,53 +92,39 @@ def _found(folder: Path, name: str) -> Path:
     return folder / name
 
 
+def pipeline(folder: Path) -> None:
+    """Events per second beside accuracy at 5 % labels, and against a plain loop."""
+    replay_mlp_pipeline.compare(recorded(_found(folder, "elec2.csv.gz")), _SEEDS)
+
+
 def streams(folder: Path) -> None:
-    """Accuracy and events per second in one table, at the same settings."""
-    every, asked = {"join": "every"}, {"join": "requested"}
+    """Accuracy with all labels at step 1."""
     wanted = {"elec2": 88.0, "insects_gradual_balanced": 70.0}
-    rows, means = [], {}
-    for stream, labels, steps, seeds in (
-        ("elec2", every, (1,), 1),
-        ("insects_gradual_balanced", every, (1,), 1),
-        ("elec2", asked, (1, 32, 256), 5),
-    ):
+    rows, right = [], {}
+    for stream in wanted:
         data = recorded(_found(folder, f"{stream}.csv.gz"))
         naive = 100 * (no_change_accuracy([row.label for row in data]) or 0.0)
-        for step in steps:
-            runs = [through_pipeline(data, labels, step, seed) for seed in range(seeds)]
-            right = [100 * accuracy(run.truth, run.predicted) for run in runs]
-            per_s = median(len(data) / run.seconds for run in runs)
-            share = "all" if labels is every else "5 % random"
-            means[stream, share, step] = fmean(right)
-            shown = [f"{fmean(right):.2f}", f"{naive:.2f}", f"{per_s:,.0f}"]
-            rows.append([stream, share, f"{step:,}", str(seeds), *shown])
-    head = ["stream", "labels", "step", "seeds", "accuracy %", "no change %", "events/s"]
-    table(head, rows)
+        run = through_pipeline(data)
+        right[stream] = 100 * accuracy(run.truth, run.predicted)
+        per_s = f"{len(data) / run.seconds:,.0f}"
+        rows.append([stream, f"{right[stream]:.2f}", f"{naive:.2f}", per_s])
+    table(["stream", "accuracy %", "no change %", "events/s"], rows)
     for stream, figure in wanted.items():
-        target(f"{stream}, all labels, step 1", means[stream, "all", 1], figure, unit=" %")
+        target(f"{stream}, all labels, step 1", right[stream], figure, unit=" %")
 
 
-def through_pipeline(
-    rows: list[Row], labels: dict[str, Any], step: int, seed: int, **settings: Any
-) -> Outcome:
-    """A recorded stream through the pipeline's own steps, answers without delay."""
+def through_pipeline(rows: list[Row]) -> Outcome:
+    """A recorded stream through the pipeline's own steps, a label with every event."""
     config = Config.model_validate(
         {
-            "seed": seed,
-            "step": {"max_events": step},
-            "labels": labels,
-            "query": {"kind": "random"},
-            "budget": {"kind": "fraction", "fraction": _FRACTION},
+            "step": {"max_events": 1},
+            "labels": {"join": "every"},
+            "learner": {"kind": "replay_mlp"},
+            "memory": {"kind": "reservoir", "capacity": CAPACITY},
         }
     )
-    named = Topics()
-    state = build.fresh_state(config)
-    width, classes = state.encoder.width, config.learner.max_classes
-    memory = Reservoir(width, _CAPACITY, seed)
-    state.guard = GuardedLearner(ReplayMlp(width, seed, classes, memory, **settings))
-    plan = build.plan(config, named, {named.named(name): 1 for name in NAMES}, lambda *_: 0)
     with one_core():
-        return replay(Offline(state, plan), rows, step, 0, SystemClock())
+        return run_once(config, rows)[0]
 
 
 def split(folder: Path) -> None:
@@ -148,7 +135,7 @@ def split(folder: Path) -> None:
             for name in ("X_train", "X_test")
         )
         y, test_y = data["y_train"].astype(np.int64), data["y_test"].astype(np.int64)
-    say(f"batches of 10 + 10, memory of {_CAPACITY:,}, one pass; seeds {list(_SPLIT_SEEDS)}")
+    say(f"batches of 10 + 10, memory of {CAPACITY:,}, one pass; seeds {list(_SPLIT_SEEDS)}")
     rows, means = [], []
     for name, kind, settings in (
         ("class_balanced", ClassBalanced, _SPLIT),
@@ -161,7 +148,7 @@ def split(folder: Path) -> None:
             order = np.concatenate(
                 [draws.permutation(np.flatnonzero(y // 2 == t)) for t in range(5)]
             )
-            memory = kind(784, _CAPACITY, seed)
+            memory = kind(784, CAPACITY, seed)
             model = ReplayMlp(784, seed, 10, memory, batch=10, replay=10, **settings)
             began = perf_counter()
             for start in range(0, len(order), 10):
@@ -178,57 +165,6 @@ def split(folder: Path) -> None:
         target(f"Split MNIST, {row[0]}, {row[1]}, mean", figure, 90.0, unit=" %")
 
 
-class PlainLoop:
-    """What one would write first: layers, autograd, the same update for every parameter."""
-
-    def __init__(self, width: int, classes: int, hidden: int = 64, seed: int = 0) -> None:
-        torch.manual_seed(seed)
-        self.net = torch.nn.Sequential(
-            torch.nn.Linear(width, hidden), torch.nn.ReLU(), torch.nn.Linear(hidden, classes)
-        )
-        self.squares = [torch.full_like(p, 1e-4) for p in self.net.parameters()]
-        self.memory = Reservoir(width, _CAPACITY, seed)
-
-    def _loss(self, x: FloatMatrix, y: _Labels) -> torch.Tensor:
-        return torch.nn.functional.cross_entropy(
-            self.net(_scaled(x)), torch.from_numpy(y), reduction="none"
-        )
-
-    @torch.no_grad()
-    def predict(self, x: FloatMatrix) -> npt.NDArray[Any]:
-        """Class probabilities."""
-        found: npt.NDArray[Any] = torch.softmax(self.net(_scaled(x)), dim=1).numpy()
-        return found
-
-    def learn(self, x: FloatMatrix, y: _Labels, weight: npt.NDArray[np.float64]) -> None:
-        """Mini-batches of ten with ten from memory, four steps each."""
-        for start in range(0, len(y), 10):
-            part = slice(start, start + 10)
-            n, strength = len(y[part]), torch.from_numpy(weight[part]).float()
-            for _ in range(4):
-                old_x, old_y = self.memory.sample(10)
-                losses = self._loss(np.vstack((x[part], old_x)), np.concatenate((y[part], old_y)))
-                loss = (losses[:n] * strength).mean()
-                if len(old_y):
-                    loss = (loss + 0.5 * losses[n:].mean()) / 1.5
-                self.net.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                self._update()
-            self.memory.add(x[part], y[part])
-
-    @torch.no_grad()
-    def _update(self) -> None:
-        for p, square in zip(self.net.parameters(), self.squares, strict=True):
-            assert p.grad is not None
-            square.mul_(0.9999).addcmul_(p.grad, p.grad).add_(1e-8)
-            p.addcdiv_(p.grad, square.sqrt(), value=-0.05)
-
-
-def _scaled(x: FloatMatrix) -> torch.Tensor:
-    rows = torch.from_numpy(x)
-    return rows / (torch.count_nonzero(rows, dim=1).unsqueeze(1) + 1).sqrt()
-
-
 def speed(folder: Path) -> None:
     """Predict every event and learn those that are labelled, both models, turn by turn."""
     del folder
@@ -236,7 +172,7 @@ def speed(folder: Path) -> None:
     for width, classes in ((10, 2), (128, 6)):
         for share in (1.0, _FRACTION):
             for step in (1, 32, 256):
-                ours = ReplayMlp(width, 0, classes, Reservoir(width, _CAPACITY, 0))
+                ours = ReplayMlp(width, 0, classes, Reservoir(width, CAPACITY, 0))
                 plain = PlainLoop(width, classes)
                 taken = _Turns(width, classes, share, step)
                 for model in (ours, plain):

@@ -103,11 +103,20 @@ class Layers:
         inner, self.inner_bias, outer, self.outer_bias = torch.split(self.flat, sizes)
         self.inner = inner.view(width, hidden)
         self.outer = outer.view(hidden, classes)
+        self._views = (
+            self.inner.numpy(),
+            self.inner_bias.numpy(),
+            self.outer.numpy(),
+            self.outer_bias.numpy(),
+        )
+        self._classes = classes
 
     def parts(self, classes: int) -> tuple[_Floats, _Floats, _Floats, _Floats]:
         """Inner weights, inner bias, outer weights and bias of the first so many classes.
 
         They share memory with the layers.
         """
-        outer, bias = self.outer.numpy()[:, :classes], self.outer_bias.numpy()[:classes]
-        return self.inner.numpy(), self.inner_bias.numpy(), outer, bias
+        if classes == self._classes:
+            return self._views
+        inner, inner_bias, outer, bias = self._views
+        return inner, inner_bias, outer[:, :classes], bias[:classes]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Final
 
 import numpy as np
@@ -39,7 +40,8 @@ class GuardedLearner:
         stream, and is as uncertain as an event can be.
         """
         probabilities = self._predicted(x)
-        if probabilities is not None and np.isfinite(probabilities).all():
+        # A sum is not finite where a term is not; the terms are probabilities.
+        if probabilities is not None and isfinite(np.add.reduce(probabilities, axis=None)):
             return probabilities, 0
         k = self.learner.n_classes
         rows = [self._predicted(x[i : i + 1]) for i in range(len(x))]

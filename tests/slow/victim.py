@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import orjson
@@ -23,14 +24,14 @@ from stream_cl.core.clock import SystemClock
 from stream_cl.testing.faults import KillAt
 
 
-def main() -> None:
-    """Run as the command line says."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run as the arguments say, those of the command line if none are given."""
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--steps", type=int, default=sys.maxsize)
     parser.add_argument("--point")
     parser.add_argument("--nth", type=int, default=1)
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     text = (given.folder / "config.json").read_bytes()
     config = Config.model_validate(orjson.loads(text)).beside(given.folder)
     faults = KillAt(given.point, given.nth) if given.point else None
