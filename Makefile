@@ -16,7 +16,7 @@ UV := $(shell command -v uv 2>/dev/null)
 UV_PYTHON_OPTION := $(if $(filter command environment,$(firstword $(origin PYTHON))),--python $(PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo kafka test test-slow lint format bench clean
+.PHONY: help install demo kafka test test-slow lint format bench chaos clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ format: $(INSTALLED) ## Format the code and repair what can be repaired
 
 bench: $(INSTALLED) ## Measure speed and accuracy
 	@$(BIN)/python -m load_tests.bench $(ARGS)
+
+chaos: $(INSTALLED) ## Break a pipeline on Kafka for a quarter of an hour, and prove what it left
+	@$(BIN)/python -m load_tests.chaos $(ARGS)
 
 clean: ## Remove .venv and everything that was built
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -12,7 +12,6 @@ import orjson
 import torch
 
 from stream_cl.core.records import FloatMatrix
-from stream_cl.decode.standardise import SCALE, no_moments, put_rows
 from stream_cl.memory.reservoir import Reservoir
 
 CAPACITY: Final = 1000
@@ -89,11 +88,12 @@ def _scaled(x: FloatMatrix) -> FloatMatrix:
 
 
 class PlainProgram:
-    """The loop with what has to stand around it: events parsed and standardised.
+    """The loop with what has to stand around it: events parsed and standardised, answers written.
 
     It parses JSON with orjson, takes for granted that all events have the same numeric
-    features in one order, and standardises them by the loop that the pipeline's encoders run.
-    It checks nothing, remembers no ids, asks for nothing and writes nothing.
+    features in one order, standardises them by the moments of all steps so far (Chan, Golub and
+    LeVeque 1979, a step at once), and gives each event's prediction as JSON. It checks nothing,
+    remembers no ids, asks for nothing.
 
     Args:
         width: numbers per event, those without a feature being zero.
@@ -104,26 +104,54 @@ class PlainProgram:
 
     def __init__(self, width: int, features: int, classes: int, seed: int) -> None:
         self.predicted: list[int] = []
+        self.written: list[bytes] = []
         self._model = PlainLoop(width, classes, seed=seed)
-        self._width = width
-        self._moments = no_moments(features)
-        self._slots, self._modes = np.arange(features), np.full(features, SCALE, dtype=np.int8)
+        self._names = [str(number) for number in range(classes)]
+        self._width, self._features = width, features
+        self._count = 0
+        self._mean = torch.zeros(features, dtype=torch.float64)
+        self._squares = torch.zeros(features, dtype=torch.float64)
 
     def block(self, steps: Sequence[tuple[Sequence[bytes], list[int], list[int]]]) -> float:
         """Seconds for these steps: the events of each as JSON, the rows that are learned
         afterwards, and their classes."""
         began = perf_counter()
         for values, rows, classes in steps:
-            x = self._read(values)
-            self.predicted += self._model.predict(x).argmax(axis=1).tolist()
+            documents = [orjson.loads(value) for value in values]
+            x = self._read(documents)
+            probabilities = self._model.predict(x)
+            best = probabilities.argmax(axis=1).tolist()
+            self.predicted += best
+            self.written = [
+                orjson.dumps(
+                    {
+                        "id": document["id"],
+                        "label": self._names[label],
+                        "probabilities": dict(zip(self._names, row, strict=True)),
+                    }
+                )
+                for document, label, row in zip(
+                    documents, best, probabilities.tolist(), strict=True
+                )
+            ]
             if rows:
                 y = np.array(classes, dtype=np.int64)
                 self._model.learn(x[rows], y, np.ones(len(rows)))
         return perf_counter() - began
 
-    def _read(self, values: Sequence[bytes]) -> FloatMatrix:
-        numbers = [list(orjson.loads(value)["features"].values()) for value in values]
-        x: FloatMatrix = np.zeros((len(values), self._width), dtype=np.float32)
-        given = np.array(numbers, dtype=np.float64)
-        put_rows(given, self._slots, self._modes, self._moments, x)
-        return x
+    @torch.no_grad()
+    def _read(self, documents: list[Any]) -> FloatMatrix:
+        numbers = [list(document["features"].values()) for document in documents]
+        given = torch.tensor(numbers, dtype=torch.float64)
+        n, before = len(numbers), self._count
+        self._count = before + n
+        mean = given.mean(0)
+        shift = mean - self._mean
+        self._mean += shift * (n / self._count)
+        self._squares += ((given - mean) ** 2).sum(0) + shift**2 * (before * n / self._count)
+        deviation = (self._squares / self._count).sqrt()
+        scaled = ((given - self._mean) / deviation.clamp_min(1e-12)).clamp(-8.0, 8.0)
+        x = torch.zeros((n, self._width), dtype=torch.float32)
+        x[:, : self._features] = scaled
+        found: FloatMatrix = x.numpy()
+        return found

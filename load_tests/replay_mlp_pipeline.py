@@ -2,10 +2,10 @@
 
 The pipeline takes its steps in memory, as `stream-cl evaluate` does: from the records' bytes to
 the outputs' bytes, with 5 % labels drawn at random and answered after their step. The plain
-loop (`load_tests.plain_loop`) takes the same blocks of events in turn with it: it parses them,
-encodes them into the same numbers, predicts step by step, and learns the very labels that the
-pipeline learned, at the same places. What the pipeline does besides (checks, draws, duplicates,
-pending, held-out, figures, outputs) the plain loop does without.
+loop (`load_tests.plain_loop`) takes the same blocks of events in turn with it: it parses and
+standardises them, predicts step by step, writes the predictions as JSON, and learns the very
+labels that the pipeline learned, at the same places. What the pipeline does besides (checks,
+draws, duplicates, pending, held-out, figures, headers) the plain loop does without.
 """
 
 from __future__ import annotations

@@ -24,8 +24,9 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
+from load_tests.programs import PipelineOverLog
 from load_tests.report import Options, one_core, say, table, target
-from load_tests.sqlite_programs import OverLog, PipelineOverLog, Plain, PlainTopics
+from load_tests.sqlite_programs import OverLog, Plain, PlainTopics
 from load_tests.stages import Stages
 from load_tests.synthetic import events
 from stream_cl.pipeline import replay, runner, slicer

@@ -16,7 +16,7 @@ from load_tests.synthetic import answers, config, events
 from stream_cl import build
 from stream_cl.config import Config
 from stream_cl.core.topics import NAMES, Topics
-from stream_cl.pipeline import publish
+from stream_cl.pipeline import batches, publish
 from stream_cl.pipeline import step as path
 from stream_cl.pipeline.offline import Offline
 
@@ -119,7 +119,7 @@ def _profile(size: int) -> None:
         (type(taken.plan.strategy), "utility", "utility"),
         (state.budget, "decide", "budget"),
         (publish, "predictions", "write predictions"),
-        (publish, "by_source", "keys and headers of predictions"),
+        (batches, "by_source", "keys and headers of predictions"),
         (type(taken.plan.requests), "open", "write requests"),
         (state.window, "commit", "window: put in"),
         (path, "absorb", "pending, labels, figures"),

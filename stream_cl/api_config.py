@@ -18,7 +18,8 @@ FORMAT: Final = 1
 """Of what `Pipeline.snapshot` gives; the arrays inside have the format of checkpoints."""
 LOG_ONLY: Final = frozenset(
     {
-        "transport", "client", "start", "topics", "checkpoint", "http", "log",
+        "transport", "client", "delivery", "kafka", "start", "topics", "format", "checkpoint",
+        "http", "log",
         "step.max_ms", "step.poll_ms", "labels.delay", "learner.compute_ms",
     }
 )  # fmt: skip

@@ -2,7 +2,8 @@
 
 Adding an implementation is its file, its config model, its arm in a `match` below, and its
 line in the contract suite. Classes are imported by the arm that needs them, so that a
-pipeline with a numpy learner does not wait for torch or river.
+pipeline with a numpy learner does not wait for torch or river. Longer than other modules,
+because every class has its arm here and nowhere else.
 """
 
 from __future__ import annotations
@@ -12,31 +13,42 @@ from typing import TYPE_CHECKING, assert_never
 from stream_cl import __version__
 from stream_cl import config_sections as sections
 from stream_cl.config import Config, public, state_keys
-from stream_cl.core.clock import Clock
+from stream_cl.core.clock import Clock, SystemClock
 from stream_cl.core.errors import UserError
 from stream_cl.core.faults import Faults
 from stream_cl.core.topics import Topics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from stream_cl.core.protocols import Budget, Learner, Memory, QueryStrategy, Transport
+    from stream_cl.decode.decoder import Decoder
     from stream_cl.decode.encoder import Encoder
     from stream_cl.pipeline.runner import Pipeline
     from stream_cl.pipeline.state import State
     from stream_cl.pipeline.step import Plan
     from stream_cl.pipeline.watch import StepTimes
+    from stream_cl.transport.kafka_client import KafkaClient
+    from stream_cl.transport.kafka_options import KafkaOptions
 
 
 def open_transport(
     config: Config, clock: Clock, faults: Faults | None = None, create: bool = True
 ) -> Transport:
-    """The log that `config.transport` names; made where it is missing, if `create`.
+    """The log that `config.transport` names; a SQLite file is made where it is missing, if
+    `create`.
 
     Raises:
-        UserError: it or its folder is not there, or a folder stands in its place.
-        TransportError: it cannot be read.
+        UserError: it or its folder is not there, a folder stands in its place, or a file that
+            the config names cannot be read.
+        TransportError: it cannot be read, or brokers cannot be reached or refuse us.
     """
+    if config.on_kafka:
+        from stream_cl.transport.kafka import KafkaTransport
+
+        options = kafka_options(config)
+        return KafkaTransport(kafka_client(config, options, clock), options, clock, faults)
     from stream_cl.transport.sqlite import SqliteTransport
 
     path = config.log_file
@@ -49,13 +61,78 @@ def open_transport(
     return SqliteTransport(path, clock, faults)
 
 
+def kafka_options(config: Config) -> KafkaOptions:
+    """What a Kafka client must be told; files with secrets are read here.
+
+    Raises:
+        UserError: a file that the config names cannot be read.
+    """
+    from stream_cl.config_kafka import option_values, security_values
+    from stream_cl.transport.kafka_options import KafkaOptions, KafkaSecurity
+
+    return KafkaOptions(security=KafkaSecurity(**security_values(config)), **option_values(config))
+
+
+def kafka_client(config: Config, options: KafkaOptions, clock: Clock) -> KafkaClient:
+    """The client library that `config.client` names, connected.
+
+    Raises:
+        TransportError: the cluster cannot be reached, or refuses us.
+        UserError: the library is not there.
+    """
+    match config.client:
+        case "kafka-python":
+            from stream_cl.transport.kafka_python import KafkaPython
+
+            return KafkaPython(options, clock)
+        case "librdkafka":
+            raise UserError("client: librdkafka is not there yet; take kafka-python")
+        case _:
+            assert_never(config.client)
+
+
 def create_topics(config: Config, log: Transport) -> Topics:
     """The names of the topics, which are created where they are missing."""
     named = Topics(config.topics.prefix)
-    hours = config.topics.retention_hours
-    retention_ms = None if hours is None else round(hours * 3_600_000)
-    named.create(log, config.topics.partitions, retention_ms)
+    named.create(log, config.topics.partitions, config.retention_ms)
     return named
+
+
+def decoder(config: sections.AnyFormat, folder: Path) -> Decoder:
+    """What reads events and labels; no registry is asked yet.
+
+    Args:
+        config: the format.
+        folder: where the paths of its files start.
+
+    Raises:
+        UserError: a file with a secret cannot be read.
+        TransportError: `format.ca_file` holds no certificates.
+    """
+    match config:
+        case sections.JsonFormat():
+            from stream_cl.decode.decoder import JsonDecoder
+
+            return JsonDecoder()
+        case sections.AvroFormat():
+            from stream_cl.config_format import authorization
+            from stream_cl.decode.avro import AvroDecoder
+            from stream_cl.decode.avro_schema import parse
+            from stream_cl.decode.registry import SchemaRegistry
+            from stream_cl.decode.schema_cache import SchemaCache
+
+            clock = SystemClock()
+            registry = SchemaRegistry(
+                config.registry,
+                clock,
+                authorization(config, folder),
+                None if config.ca_file is None else folder / config.ca_file,
+                config.timeout_s,
+            )
+            schemas = SchemaCache(registry, parse, clock, config.schemas)
+            return AvroDecoder(schemas, config.id, config.time, config.label, config.features)
+        case _:
+            assert_never(config)
 
 
 def encoder(config: sections.AnyEncoder) -> Encoder:
@@ -226,6 +303,7 @@ def plan(
         topics=named,
         partitions=partitions,
         partition_for=partition_for,
+        decoder=decoder(config.format, config.folder),
         draws=Draws(config.seed),
         strategy=chosen,
         requests=Requests(

@@ -15,7 +15,9 @@ from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, model_valida
 from pydantic_core import PydanticCustomError
 
 from stream_cl import config_sections as sections
-from stream_cl.config_rules import broken_relations, check_transport, sqlite_path
+from stream_cl.config_format import broken_format_relations
+from stream_cl.config_kafka import Kafka, broken_kafka_relations
+from stream_cl.config_rules import KAFKA, broken_relations, check_transport, sqlite_path
 from stream_cl.config_sections import Section
 
 ENVIRONMENT_PREFIX: Final = "STREAM_CL__"
@@ -31,11 +33,18 @@ class Config(Section):
 
     transport: Annotated[str, AfterValidator(check_transport)] = Field(
         "sqlite:///stream_cl.db",
-        description="The log: sqlite:///FILE relative to the folder of this file, or "
-        "sqlite:////absolute/FILE.",
+        description="The log: sqlite:///FILE relative to the folder of this file, "
+        "sqlite:////absolute/FILE, or kafka://HOST:PORT[,HOST:PORT].",
     )
     client: Literal["kafka-python", "librdkafka"] = Field(
-        "kafka-python", description="Kafka client; used with kafka:// only."
+        "kafka-python",
+        description="Kafka client, for kafka:// only; librdkafka is quicker and needs "
+        "`pip install stream-cl[librdkafka]`.",
+    )
+    delivery: Literal["exactly_once", "at_least_once"] = Field(
+        "exactly_once",
+        description="at_least_once, for kafka:// only, writes without transactions: answers come "
+        "sooner, outputs may come twice and the state cannot be rebuilt from the log.",
     )
     seed: int = Field(
         0, ge=0, le=2**63 - 1, description="Every draw follows from it: same seed, same run."
@@ -45,6 +54,7 @@ class Config(Section):
     )
     topics: sections.Topics = sections.Topics()
     step: sections.Step = sections.Step()
+    format: sections.AnyFormat = Field(sections.JsonFormat(), discriminator="kind")
     encoder: sections.AnyEncoder = Field(sections.HashingEncoder(), discriminator="kind")
     learner: sections.AnyLearner = Field(sections.SoftmaxLearner(), discriminator="kind")
     memory: sections.AnyMemory = Field(sections.NoMemory(), discriminator="kind")
@@ -57,6 +67,7 @@ class Config(Section):
     checkpoint: sections.Checkpoint = sections.Checkpoint()
     http: sections.Http = sections.Http()
     log: sections.Log = sections.Log()
+    kafka: Kafka = Kafka()
 
     _folder: Path = PrivateAttr(default_factory=Path)
 
@@ -79,7 +90,8 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _relations(self) -> Config:
-        broken = broken_relations(self)
+        broken = [*broken_relations(self), *broken_kafka_relations(self)]
+        broken += broken_format_relations(self.format)
         if broken:
             raise PydanticCustomError("relations", "{broken}", {"broken": broken})
         return self
@@ -91,9 +103,30 @@ class Config(Section):
         return placed
 
     @property
+    def folder(self) -> Path:
+        """Where relative paths start: the folder of the config's file."""
+        return self._folder
+
+    @property
+    def on_kafka(self) -> bool:
+        """Whether the log is a Kafka cluster; else it is a SQLite file."""
+        return self.transport.startswith(KAFKA)
+
+    @property
     def log_file(self) -> Path:
-        """Path of the SQLite log."""
+        """Path of the SQLite log; there is none on Kafka."""
         return self._folder / sqlite_path(self.transport)
+
+    @property
+    def log_name(self) -> str:
+        """The log as a person names it: its path, or its address."""
+        return self.transport if self.on_kafka else str(self.log_file)
+
+    @property
+    def retention_ms(self) -> int | None:
+        """Milliseconds after which records may be deleted; None keeps them."""
+        hours = self.topics.retention_hours
+        return None if hours is None else round(hours * 3_600_000)
 
     @property
     def checkpoint_folder(self) -> Path:
@@ -112,14 +145,27 @@ def kinds(section: str) -> dict[str, type[Section]]:
 NOT_STATE: Final = (
     "transport",
     "client",
+    "delivery",
     "topics.retention_hours",
     "step.poll_ms",
     "labels.delay",
     "checkpoint",
     "http",
     "log",
+    "kafka",
+    "format.registry",
+    "format.username",
+    "format.password",
+    "format.password_file",
+    "format.token",
+    "format.token_file",
+    "format.ca_file",
+    "format.timeout_s",
+    "format.schemas",
 )
-"""Keys that may change between two runs over the same state."""
+"""Keys that may change between two runs over the same state: where the log is, how it is
+reached and written, and what is shown of it. None of them enters the state, whatever `delivery`
+has left in the log is found by recovery from the manifest."""
 
 
 def public(config: Config) -> dict[str, Any]:
@@ -134,7 +180,7 @@ def state_keys(config: Config) -> dict[str, Any]:
     for key in NOT_STATE:
         section, _, name = key.partition(".")
         if name:
-            del kept[section][name]
+            kept[section].pop(name, None)  # another kind of the section has no such key
         else:
             del kept[section]
     return kept

@@ -25,6 +25,7 @@ from stream_cl.config_yaml import (
     Document,
     KeyPath,
     Origin,
+    is_secret,
     key_text,
     parse,
 )
@@ -128,8 +129,10 @@ def _overrides(
 def _override(
     document: Document, place: str, source: int, keys: tuple[str, ...], text: str
 ) -> None:
-    # An empty word is empty text, as a shell means it; `null` says null.
-    given = parse(text, place, keys, source) if text else Document("")
+    # An empty word is empty text, as a shell means it; `null` says null. A secret is taken as
+    # it stands: whoever puts one into the environment does not think of YAML.
+    as_it_stands = not text or (is_secret(keys) and text != "null")
+    given = Document(text) if as_it_stands else parse(text, place, keys, source)
     document.mistakes += given.mistakes
     if not document.readable or not given.readable:
         return

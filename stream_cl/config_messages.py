@@ -9,44 +9,54 @@ from typing import Any, Final, NamedTuple
 from pydantic import BaseModel
 
 from stream_cl.config import Config, kinds
-from stream_cl.config_yaml import KeyPath
+from stream_cl.config_yaml import KeyPath, is_secret
 
 _SHOWN_CHARS: Final = 60
 
 
 class Place(NamedTuple):
-    """Where an error lies: the keys as the user writes them, and the model that owns the last."""
+    """Where an error lies: the keys as the user writes them, the model that owns the last, and
+    how many of the keys lead to one of that model's."""
 
     path: KeyPath
     owner: type[BaseModel] | None
+    depth: int = 2
 
 
 def locate(loc: Iterable[str | int]) -> Place:
     """The place of a pydantic location, which names the kind of a section as well as its keys."""
     path: list[str | int] = []
     owner: type[BaseModel] | None = None
+    depth = 1
     members: Mapping[str, type[BaseModel]] = {}
     for part in loc:
         if len(path) == 1 and len(members) > 1 and owner is Config and part in members:
             owner = members[str(part)]  # the kind: chosen by the user, but no key of theirs
+            depth = 2
         elif part != "[key]":
             if not path:
                 owner, members = Config, kinds(str(part))
-            elif len(path) == 1 and owner is Config:
-                default = Config.model_fields[str(path[0])].default
-                owner = type(default) if isinstance(default, BaseModel) else None
+            elif len(path) == depth and owner is not None:
+                inner = _section(owner, path[-1])
+                if inner is not None or owner is Config:
+                    owner, depth = inner, depth + 1
             path.append(part)
-    return Place(tuple(path), owner)
+    return Place(tuple(path), owner, depth)
+
+
+def _section(owner: type[BaseModel], key: str | int) -> type[BaseModel] | None:
+    """The model of a key that is a section; None for a value."""
+    field = owner.model_fields.get(str(key))
+    return type(field.default) if field and isinstance(field.default, BaseModel) else None
 
 
 def schema_of(place: Place) -> dict[str, Any]:
     """JSON Schema of what may stand at a place; empty where nothing is known of it."""
-    depth = 1 if place.owner is Config else 2
-    if place.owner is None or len(place.path) < depth:
+    if place.owner is None or len(place.path) < place.depth:
         return {}
     properties = place.owner.model_json_schema()["properties"]
-    schema: dict[str, Any] = properties.get(str(place.path[depth - 1]), {})
-    for _ in place.path[depth:]:
+    schema: dict[str, Any] = properties.get(str(place.path[place.depth - 1]), {})
+    for _ in place.path[place.depth :]:
         schema = schema.get("items", {})
     return schema
 
@@ -111,7 +121,7 @@ def message(error: Mapping[str, Any], place: Place, written: str | None) -> str:
         tag, known = value["kind"], list(kinds(name))
         return f"{shown(tag, None, schema)} is not among them{_suggestion(str(tag), known)}"
     if kind == "literal_error" and isinstance(value, str):
-        known = schema.get("enum") or [schema["const"]]
+        known = [word for one in schema.get("anyOf", [schema]) for word in _words(one)]
         return f"{shown(value, None, schema)} is not among them{_suggestion(value, known)}"
     if kind == "string_pattern_mismatch":
         about = schema["description"].rstrip(".")
@@ -127,11 +137,30 @@ def message(error: Mapping[str, Any], place: Place, written: str | None) -> str:
 
 def shown(value: Any, written: str | None, schema: Mapping[str, Any]) -> str:
     """A value as it may be printed: short, and never a secret."""
-    if schema.get("format") == "password":
+    if any(one.get("format") == "password" for one in (schema, *schema.get("anyOf", ()))):
         return "the secret"
-    text = repr(value) if isinstance(value, str) or written is None else written
+    plain = _without_secrets(value)
+    text = written if written and not isinstance(value, str | list | dict) else repr(plain)
     text = "null" if value is None else text
     return text if len(text) <= _SHOWN_CHARS else f"{text[: _SHOWN_CHARS - 3]}..."
+
+
+def _without_secrets(value: Any) -> Any:
+    """Lists and mappings, which stand where they should not, with stars for what may be secret."""
+    if isinstance(value, Mapping):
+        return {
+            key: "***" if is_secret((key,)) else _without_secrets(inner)
+            for key, inner in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_without_secrets(inner) for inner in value]
+    return value
+
+
+def _words(schema: Mapping[str, Any]) -> list[str]:
+    """The words that a schema takes."""
+    words: list[str] = schema.get("enum", [schema["const"]] if "const" in schema else [])
+    return words
 
 
 def _kind(value: Any) -> str:

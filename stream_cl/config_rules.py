@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import PydanticCustomError
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
 
 SQLITE: Final = "sqlite:///"
 KAFKA: Final = "kafka://"
+PORT_MAX: Final = 65_535
+SHOWN_CHARS: Final = 60
 WEIGHT_BYTES: Final = 8
 ENCODED_BYTES: Final = 4
 
@@ -35,16 +39,68 @@ def check_transport(address: str) -> str:
     """A transport's address, as it is.
 
     Raises:
-        PydanticCustomError: it is no address, or one of a log that is not there yet.
+        PydanticCustomError: it is no address.
     """
     if address.startswith(KAFKA):
-        raise wrong("kafka:// is not there yet; give sqlite:///FILE")
+        kafka_bootstrap(address)
+        return address
     path = sqlite_path(address)
     if not address.startswith(SQLITE) or not path or path.endswith("/") or "\0" in path:
-        raise wrong(f"{address!r} is no log; give sqlite:///FILE or sqlite:////absolute/FILE")
+        shown = "what stands there" if "@" in address else _short(address)
+        raise wrong(
+            f"{shown} is no log; give sqlite:///FILE, sqlite:////absolute/FILE or kafka://HOST:PORT"
+        )
     if path == ":memory:":
         raise wrong("a log in memory is seen by one process only; give sqlite:///FILE")
     return address
+
+
+def kafka_bootstrap(address: str) -> tuple[str, ...]:
+    """The brokers that a `kafka://` address names, each as `host:port`, IPv6 in brackets.
+
+    Raises:
+        PydanticCustomError: it names none, or something besides.
+    """
+    rest = address.removeprefix(KAFKA)
+    if "@" in rest:
+        # What stands there may be a password, so it is not shown.
+        raise wrong("holds a user; give kafka://HOST:PORT, and the user in kafka.security")
+    if "/" in rest or "?" in rest or "#" in rest:
+        raise wrong(f"{_short(address)} goes on after the port; give kafka://HOST:PORT[,HOST:PORT]")
+    return tuple(_broker(broker.strip()) for broker in rest.split(","))
+
+
+def _broker(text: str) -> str:
+    """`host:port`, as it is.
+
+    Raises:
+        PydanticCustomError: it is not that.
+    """
+    bracketed = re.fullmatch(r"(\[[^\]]*\])(?::(.*))?", text)
+    host, port = bracketed.groups() if bracketed else _split(text)
+    if bracketed:
+        try:
+            IPv6Address(host[1:-1])
+        except ValueError:
+            raise wrong(f"{_short(host)} is no IPv6 address; give one, or a name") from None
+    elif ":" in host:
+        raise wrong(f"{_short(text)} is ambiguous; put an IPv6 address in brackets: [::1]:9092")
+    elif not re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9._-]{0,252}[A-Za-z0-9_.])?", host):
+        raise wrong(f"{_short(text)} names no broker; give kafka://HOST:PORT[,HOST:PORT]")
+    if not port:
+        raise wrong(f"{_short(text)} has no port; brokers mostly listen on 9092: {host}:9092")
+    if not re.fullmatch(r"[0-9]{1,5}", port) or not 1 <= int(port) <= PORT_MAX:
+        raise wrong(f"{_short(port)} is no port; give a whole number from 1 to {PORT_MAX}")
+    return text
+
+
+def _split(text: str) -> tuple[str, str]:
+    host, colon, port = text.rpartition(":")
+    return (host, port) if colon else (text, "")
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= SHOWN_CHARS else f"{text[: SHOWN_CHARS - 3]}...")
 
 
 def check_path(path: str) -> str:

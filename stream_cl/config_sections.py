@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from stream_cl.config_format import Secret, check_registry
 from stream_cl.config_rules import as_feature_choice, as_tuple, check_names, check_path
 from stream_cl.core import limits
 
@@ -67,6 +68,65 @@ class Step(Section):
     )
     poll_ms: float = Field(
         10.0, ge=1, le=60_000, description="Milliseconds between two looks at an idle log."
+    )
+
+
+class JsonFormat(Section):
+    """JSON, and CloudEvents that carry it."""
+
+    kind: Literal["json"] = "json"
+
+
+class AvroFormat(Section):
+    """Avro with the ids of a schema registry, and JSON and CloudEvents beside it. Files are
+    relative to this file's folder; a secret may also stand in the environment, as in
+    STREAM_CL__FORMAT__PASSWORD."""
+
+    kind: Literal["avro"] = "avro"
+    registry: Annotated[str, AfterValidator(check_registry)] = Field(
+        description="URL of a schema registry that has Confluent's API, up to where /schemas/ids "
+        "begins.",
+    )
+    username: str | None = Field(
+        None, min_length=1, max_length=1024, description="Who asks, with a password."
+    )
+    password: Secret | None = Field(None, description="The user's password.")
+    password_file: Annotated[str, AfterValidator(check_path)] | None = Field(
+        None, description="A file that holds it and nothing else, read for every question."
+    )
+    token: Secret | None = Field(None, description="In place of a user: a bearer token.")
+    token_file: Annotated[str, AfterValidator(check_path)] | None = Field(
+        None, description="A file that holds it and nothing else, read for every question."
+    )
+    ca_file: Annotated[str, AfterValidator(check_path)] | None = Field(
+        None,
+        description="Certificates (PEM) that the registry is trusted by; null takes the system's.",
+    )
+    timeout_s: float = Field(
+        5.0,
+        ge=0.1,
+        le=300,
+        description="Seconds that the registry may take to go on with an answer.",
+    )
+    schemas: int = Field(1000, ge=1, le=100_000, description="Schemas kept in memory.")
+    id: str = Field(
+        "id", min_length=1, max_length=256, description="Field of an event that holds its id."
+    )
+    time: str = Field(
+        "time", min_length=1, max_length=256, description="Field that holds its time."
+    )
+    label: str | None = Field(
+        "label",
+        min_length=1,
+        max_length=256,
+        description="Field that holds its label, where it is known; null takes no label from it.",
+    )
+    features: str | None = Field(
+        "features",
+        min_length=1,
+        max_length=256,
+        description="Field that holds its features, a record or a map; null takes all other "
+        "fields as features.",
     )
 
 
@@ -399,6 +459,7 @@ class Log(Section):
     format: Literal["text", "json"] = Field("text", description="text for people, json for logs.")
 
 
+AnyFormat = JsonFormat | AvroFormat
 AnyEncoder = HashingEncoder | ColumnsEncoder | VectorEncoder
 AnyLearner = (
     SoftmaxLearner

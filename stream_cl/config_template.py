@@ -12,6 +12,7 @@ from pydantic_core import PydanticUndefined
 from stream_cl.config import Config, kinds, public
 from stream_cl.config_messages import Place, expected, schema_of
 from stream_cl.config_sections import Section
+from stream_cl.config_yaml import is_secret
 
 _WIDTH: Final = 96
 _HEAD: Final = """\
@@ -22,7 +23,7 @@ _HEAD: Final = """\
 
 
 def template(config: Config) -> str:
-    """A commented YAML file that gives `config` when it is read."""
+    """A commented YAML file that gives `config` when it is read, but for its secrets."""
     values = public(config)
     blocks = [_HEAD]
     plain = [name for name in values if not isinstance(getattr(config, name), Section)]
@@ -40,7 +41,10 @@ def _section(name: str, section: Section, values: dict[str, Any]) -> str:
     if models:
         lines += [*_comment(f"One of: {', '.join(models)}.", "  "), f"  kind: {values['kind']}"]
     for key, value in values.items():
-        if key != "kind":
+        inner = getattr(section, key)
+        if isinstance(inner, Section):
+            lines += textwrap.indent(_section(key, inner, value), "  ").rstrip().split("\n")
+        elif key != "kind":
             lines += _setting(type(section), (name, key), value, "  ")
     for kind, model in models.items():
         if kind != values["kind"]:
@@ -65,11 +69,12 @@ def _other_kind(name: str, model: type[Section], chosen: type[Section]) -> list[
 def _setting(owner: type[Section], path: tuple[str, ...], value: Any, indent: str) -> list[str]:
     about = owner.model_fields[path[-1]].description
     comment = _comment(f"{about} {_right(owner, path)}", indent)
-    return [*comment, f"{indent}{path[-1]}: {_yaml(value)}"]
+    shown = None if is_secret(path) else value
+    return [*comment, f"{indent}{path[-1]}: {_yaml(shown)}"]
 
 
 def _right(owner: type[Section], path: tuple[str, ...]) -> str:
-    right = expected(schema_of(Place(path, owner)))
+    right = expected(schema_of(Place(path, owner, len(path))))
     return f"({right[0].upper()}{right[1:]}.)"
 
 
@@ -104,8 +109,7 @@ def json_schema(config: Config) -> dict[str, Any]:
         properties[name]["default"] = value
         section = getattr(config, name)
         if isinstance(section, Section):
-            for key, inner in value.items():
-                definitions[type(section).__name__]["properties"][key]["default"] = inner
+            _defaults(section, value, definitions)
         models = kinds(name)
         if len(models) > 1:
             # Without its kind a section could be several of them.
@@ -113,3 +117,11 @@ def json_schema(config: Config) -> dict[str, Any]:
                 required = definitions[model.__name__].setdefault("required", [])
                 required.insert(0, "kind")
     return schema
+
+
+def _defaults(section: Section, values: dict[str, Any], definitions: dict[str, Any]) -> None:
+    for key, value in values.items():
+        definitions[type(section).__name__]["properties"][key]["default"] = value
+        inner = getattr(section, key)
+        if isinstance(inner, Section):
+            _defaults(inner, value, definitions)

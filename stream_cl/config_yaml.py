@@ -3,7 +3,7 @@
 What YAML 1.1 reads as something else than it looks like (010 is eight, 1:30 is ninety,
 2024-05-01 is a date) is a mistake here, never a value. Numbers such as 1e-3, which YAML 1.1
 takes for text, are numbers. Aliases are refused: a config needs none, and a few nested
-ones can stand for gigabytes.
+ones can stand for gigabytes. A secret is text whatever it looks like, and no message shows it.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ Rank = tuple[int, int]
 
 _SCIENTIFIC: Final = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 _OCTAL: Final = re.compile(r"[-+]?0[0-7_]+")
+_SECRET: Final = re.compile(r"(.*_)?(password|token|secret)")
 _TAG: Final = "tag:yaml.org,2002:"
 _SHOWN_CHARS: Final = 60
 
@@ -65,6 +66,11 @@ def key_text(path: KeyPath) -> str:
     return text
 
 
+def is_secret(path: KeyPath) -> bool:
+    """Whether the value at `path` may not be shown: its key ends in password, token or secret."""
+    return bool(path) and _SECRET.fullmatch(str(path[-1])) is not None
+
+
 def parse(text: str, name: str, at: KeyPath = (), source: int = FROM_FILE) -> Document:
     """Read one YAML value.
 
@@ -79,7 +85,8 @@ def parse(text: str, name: str, at: KeyPath = (), source: int = FROM_FILE) -> Do
     try:
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
             if isinstance(event, yaml.AliasEvent):
-                problem = f"*{event.anchor} is an alias, which is not read here; write it out"
+                # Its name is not shown: it may be a password that begins with an asterisk.
+                problem = "an alias (a word behind *) is not read here; write it out, or quote it"
                 return document.fail(*reader.mistake(event.start_mark, at, problem))
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         document.data = None if node is None else reader.value(node, at)
@@ -132,10 +139,13 @@ class _Reader:
         if isinstance(node, yaml.SequenceNode):
             return [self.value(item, (*path, i)) for i, item in enumerate(node.value)]
         assert isinstance(node, yaml.ScalarNode)
-        return self._scalar(node, path)
+        return self._secret(node, path) if is_secret(path) else self._scalar(node, path)
 
     def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
         data: dict[str, Any] = {}
+        if is_secret(path):
+            # Its keys are parts of the secret; no message may name them.
+            return {}
         for key_node, value_node in node.value:
             key = key_node.value
             if not isinstance(key, str):
@@ -153,6 +163,15 @@ class _Reader:
                 self._document.origins[here] = self.origin(key_node.start_mark, _word(value_node))
                 data[key] = self.value(value_node, here)
         return data
+
+    def _secret(self, node: yaml.ScalarNode, path: KeyPath) -> str | None:
+        """The text as it stands, whatever else YAML takes it for."""
+        if node.tag == f"{_TAG}null":
+            return None
+        if not node.tag.startswith(_TAG):
+            self._wrong(node, path, "begins with ! and has no quotes; put it in quotes")
+            return None
+        return str(node.value)
 
     def _scalar(self, node: yaml.ScalarNode, path: KeyPath) -> Any:
         text = node.value

@@ -156,7 +156,7 @@ def test_what_is_published_is_what_is_documented(published: TestDriver) -> None:
         like = next(r for r in requests if r.value["status"] == example["status"])
         assert set(like.value) == set(example), example["status"]
         assert set(example) <= names_in(part, "field")
-    assert names_in(part, "field") - set(requests[0].value) == {"vector"}
+    assert names_in(part, "field") - set(requests[0].value) == {"vector", "features_left_out"}
 
     assert set(letters[0].headers) == headers | {"code", "reason"}
 

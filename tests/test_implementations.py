@@ -33,12 +33,21 @@ FAMILIES = (
     Family("budget", frozenset({"decide", "commit"}), "BudgetContract", "budget"),
     Family("memory", frozenset({"add", "sample"}), "MemoryContract", "memory"),
     Family("decode", frozenset({"encode", "commit"}), "EncoderContract", "encoder"),
+    Family("decode", frozenset({"events", "labels"}), "DecoderContract", "format"),
     Family("transport", frozenset({"create_topic", "writer"}), "TransportContract", None),
 )
-NOT_BY_KIND = {"EveryLabel": "labels.join: every", "SqliteTransport": "transport: sqlite:///…"}
+NOT_BY_KIND = {
+    "EveryLabel": "labels.join: every",
+    "SqliteTransport": "transport: sqlite:///…",
+    "KafkaTransport": "transport: kafka://…",
+}
 """Classes that another key than a `kind` chooses."""
 BUILDS_NOTHING = {"NoMemory"}
-REQUIRED: dict[str, dict[str, Any]] = {"columns": {"columns": ["a"]}, "vector": {"width": 3}}
+REQUIRED: dict[str, dict[str, Any]] = {
+    "avro": {"registry": "http://127.0.0.1:1"},  # no record of these tests needs one
+    "columns": {"columns": ["a"]},
+    "vector": {"width": 3},
+}
 """Settings without a default, by kind."""
 REHEARSING: dict[str, Any] = {
     "learner": {"kind": "replay_mlp"},
@@ -94,19 +103,21 @@ def arms() -> list[tuple[str, set[str]]]:
 
 
 def contract_lines() -> dict[str, set[str]]:
-    """contract → implementations that a test class of it names, in its body."""
+    """contract → implementations that a test class of it names, in its body, or by a subclass
+    that stands in its file."""
     found: dict[str, set[str]] = {family.contract: set() for family in FAMILIES}
     for file in sorted((ROOT / "tests").rglob("test_*.py")):
         contracts: dict[str, str] = {name: name for name in found}
+        bases: dict[str, set[str]] = {}
         for node in ast.parse(file.read_text()).body:
             if isinstance(node, ast.ClassDef):
+                bases[node.name] = {ast.unparse(base) for base in node.bases}
                 for base in node.bases:
                     contract = contracts.get(ast.unparse(base))
                     if contract:
                         contracts[node.name] = contract
-                        found[contract] |= {
-                            inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)
-                        }
+                        names = {i.id for i in ast.walk(node) if isinstance(i, ast.Name)}
+                        found[contract] |= names.union(*(bases.get(n, ()) for n in names))
     return found
 
 

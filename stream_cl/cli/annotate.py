@@ -66,7 +66,7 @@ def command(
     try:
         topics = create_topics(settings, log)
         crowd = Crowd(labels, settings.seed, delay_s, error_rate, annotators)
-        desk = Desk(log, topics, crowd, clock)
+        desk = Desk(log, topics, crowd, clock, None if id_column else truth)
         with stop_asked() as stop:
             desk.work(stop, until_idle)
     finally:
@@ -139,8 +139,7 @@ class Crowd:
         """The label for an event, right or wrong; None for an event that is not in the file."""
         from stream_cl.core.draws import keyed_unit
 
-        # `--loop` numbers the rounds in front of the row.
-        right = self.truth.get(id_) or self.truth.get(id_.partition("-")[2])
+        right = self.truth.get(id_) or self.truth.get(_row_of(id_) or "")
         if right is None or keyed_unit(self.seed, "annotate error", id_) >= self.error_rate:
             return right
         others = [label for label in self._classes if label != right]
@@ -158,6 +157,14 @@ class Crowd:
         return f"annotator-{int(keyed_unit(self.seed, 'annotate who', request) * self.annotators)}"
 
 
+def _row_of(id_: str) -> str | None:
+    """The row's number where `produce` numbered the rows: `<row>`, or `<loop>-<row>` with
+    `--loop`. None for any other id, `order-17` among them."""
+    loop, dash, row = id_.partition("-")
+    numbered = loop.isdecimal() and (not dash or row.isdecimal())
+    return (row or loop) if numbered else None
+
+
 @dataclass(order=True, slots=True)
 class _Task:
     due_s: float
@@ -169,9 +176,23 @@ class _Task:
 
 
 class Desk:
-    """Takes requests from the topic, and puts answers into the labels topic when they are due."""
+    """Takes requests from the topic, and puts answers into the labels topic when they are due.
 
-    def __init__(self, log: Transport, topics: Topics, crowd: Crowd, clock: Clock) -> None:
+    Args:
+        numbered: the file whose rows are known by their numbers, None where they have ids.
+
+    Raises:
+        UserError: an id is asked for that is no row's number, where rows are numbered.
+    """
+
+    def __init__(
+        self,
+        log: Transport,
+        topics: Topics,
+        crowd: Crowd,
+        clock: Clock,
+        numbered: Path | None = None,
+    ) -> None:
         from stream_cl.transport.follow import Follower
 
         self.answered = 0
@@ -180,6 +201,7 @@ class Desk:
         self._topics = topics
         self._crowd = crowd
         self._clock = clock
+        self._numbered = numbered
         self._group = f"{topics.prefix}{GROUP}"
         positions = log.group_offsets(self._group)
         self._follower = Follower(log, [topics.label_requests], positions)
@@ -217,6 +239,12 @@ class Desk:
         return taken
 
     def _note(self, status: str, id_: str, request: str, at: TopicPartition, offset: int) -> None:
+        if self._numbered and _row_of(id_) is None:
+            # Before anything is taken from the topic: a question that is passed over is lost.
+            raise UserError(
+                f"event {id_!r:.100} is asked for, but without --id the rows of {self._numbered} "
+                "have numbers; name the column with the ids, as for produce"
+            )
         if status == "withdrawn":
             self._open.discard(request)
             return

@@ -66,7 +66,7 @@ def command(
         sys.stdout.flush()
         clock.sleep(_POLL_S)
 
-    if not settings.log_file.exists():
+    if not settings.on_kafka and not settings.log_file.exists():
         # Reading must not leave an empty log behind.
         raise UserError(f"transport: there is no log {settings.log_file} yet; produce makes one")
     transport = open_transport(settings, clock)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stream_cl.config import Config
+    from stream_cl.core.protocols import Transport
+    from stream_cl.core.topics import Topics
     from stream_cl.pipeline.offline import Outcome, Row
 
 
@@ -26,11 +28,23 @@ def command(
         Path | None, typer.Option("--data", metavar="FILE", help="CSV with a column `label`.")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Events at most.")] = None,
+    id_column: Annotated[
+        str | None,
+        typer.Option("--id", metavar="COLUMN", help="A column of ids, which is no feature."),
+    ] = None,
     seeds: Annotated[int, typer.Option(min=1, metavar="N", help="Runs, with seeds 0 … N−1.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    from_log: Annotated[
+        bool,
+        typer.Option("--recorded", help="The events and labels of the config's log, not a file."),
+    ] = False,
     sets: Sets = None,
 ) -> None:
     """Predict, ask and learn over a recorded stream, without a log; answers come from the file.
+
+    With --recorded the stream is what stands in the topics events and labels of the config's log
+    (see `stream-cl copy`): of each event the first label that came. Events without one are
+    predicted, asked for in vain, and not judged.
 
     With several seeds the figures are means over them, and the intervals are 95 % t intervals
     of the mean; with one they are those of a single run.
@@ -39,11 +53,11 @@ def command(
 
     from stream_cl.cli.run import fix_hash_seed
 
-    if data is None:
-        raise UserError("--data: name a CSV file with a column `label`")
+    if (data is None) != from_log:
+        raise UserError("--data: name a CSV file with a column `label`, or take --recorded instead")
     loaded = read_config(config, sets)
     fix_hash_seed(loaded)
-    rows = recorded(data, limit)
+    rows = recorded(data, limit, id_column) if data else rows_of_log(loaded, limit)
     with progress("events", len(rows) * seeds) as advance:
         found = evaluate(loaded, rows, seeds, advance)
     if as_json:
@@ -54,7 +68,7 @@ def command(
             emit(f"{name:24} {_shown(value)}")
 
 
-def recorded(path: Path, limit: int | None = None) -> list[Row]:
+def recorded(path: Path, limit: int | None = None, id_column: str | None = None) -> list[Row]:
     """The rows of a CSV file with their true labels.
 
     Raises:
@@ -66,7 +80,7 @@ def recorded(path: Path, limit: int | None = None) -> list[Row]:
     from stream_cl.pipeline.offline import Row
 
     rows = []
-    for row in islice(read_rows(path, need_label=True), limit):
+    for row in islice(read_rows(path, id_column, need_label=True), limit):
         try:
             rows.append(Row(row.features, label_text(row.label)))
         except Rejected as error:
@@ -74,6 +88,63 @@ def recorded(path: Path, limit: int | None = None) -> list[Row]:
                 f"{path}:{row.line}: {error.reason}; every row needs one to be judged by"
             ) from None
     return rows
+
+
+def rows_of_log(config: Config, limit: int | None = None) -> list[Row]:
+    """The events that stand in the config's log, in the order in which a pipeline reads them, each
+    with the first label that names a class; None where there is none.
+
+    Raises:
+        UserError: there is no log, or no event in it that can be read.
+    """
+    from stream_cl import build
+    from stream_cl.core.clock import SystemClock
+    from stream_cl.core.topics import Topics
+
+    log = build.open_transport(config, SystemClock(), create=False)
+    try:
+        rows = _read_log(config, log, Topics(config.topics.prefix), limit)
+    finally:
+        log.close()
+    if not rows:
+        raise UserError(f"--recorded: {config.transport} holds no event that can be read")
+    return rows
+
+
+def _read_log(config: Config, log: Transport, topics: Topics, limit: int | None) -> list[Row]:
+    from stream_cl import build
+    from stream_cl.core.records import NONE_OF_THESE, RawRecords
+    from stream_cl.decode.encoder import by_name
+    from stream_cl.pipeline.offline import Row
+    from stream_cl.transport.merged import runs
+
+    decoder = build.decoder(config.format, config.folder)
+    features: dict[str, Any] = {}
+    labels: dict[str, str] = {}
+    for chunk in runs(log, [topics.events, topics.labels], {}):
+        raw = RawRecords(
+            chunk.topic,
+            [chunk.partition] * len(chunk),
+            list(chunk.offsets),
+            list(chunk.keys),
+            list(chunk.values),
+            list(chunk.headers),
+        )
+        if chunk.topic == topics.events:
+            events, _ = decoder.events(raw)
+            for i, id_ in enumerate(events.ids):
+                named, numbers = events.features[i], events.numbers[i]
+                found = events.vectors[i] if named is None else by_name(named, numbers)
+                features.setdefault(id_, found)
+                label = events.labels[i]
+                if label is not None:
+                    labels.setdefault(id_, label)
+        else:
+            for answer in decoder.labels(raw)[0]:
+                if answer.label is not None and answer.label != NONE_OF_THESE:
+                    labels.setdefault(answer.id, answer.label)
+    rows = islice(features.items(), limit)
+    return [Row(found, labels.get(id_)) for id_, found in rows]
 
 
 def evaluate(
@@ -117,11 +188,11 @@ def figures(outcome: Outcome, live: Any) -> dict[str, Any]:
     from stream_cl.evaluation.agreement import accuracy, cohens_kappa, no_change_accuracy
     from stream_cl.evaluation.intervals import wilson
 
-    truth, predicted = outcome.truth, outcome.predicted
+    truth, predicted = outcome.judged()
     right = accuracy(truth, predicted)
     naive, unbiased = wilson(right * len(truth), len(truth)), live["unbiased"]
     return {
-        "events": len(truth),
+        "events": len(outcome.truth),
         "labels_asked": outcome.labels,
         "accuracy": right,
         "accuracy_ci": [naive.low, naive.high] if naive else None,
@@ -129,7 +200,7 @@ def figures(outcome: Outcome, live: Any) -> dict[str, Any]:
         "accuracy_unbiased_ci": [unbiased.low, unbiased.high] if unbiased else None,
         "kappa": cohens_kappa(truth, predicted),
         "baseline_no_change": no_change_accuracy(truth),
-        "events_per_second": len(truth) / outcome.seconds if outcome.seconds else None,
+        "events_per_second": len(outcome.truth) / outcome.seconds if outcome.seconds else None,
     }
 
 

@@ -38,7 +38,7 @@ def command(
     finally:
         log.close()
     if not any(found[topic] for topic in _TOPICS):
-        raise UserError(f"{event_id}: no topic of {loaded.log_file} has a record of this id")
+        raise UserError(f"{event_id}: no topic of {loaded.log_name} has a record of this id")
     if as_json:
         emit(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
         return

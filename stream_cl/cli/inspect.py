@@ -37,9 +37,16 @@ def command(
         if isinstance(value, dict):
             emit(f"{name}:")
             for inner, number in value.items():
-                emit(f"  {inner}: {number}")
+                emit(f"  {inner}: {_shown(number)}")
         else:
             emit(f"{name}: {value}")
+
+
+def _shown(value: Any) -> Any:
+    """Figures to four digits, as people read them; `--json` has them all."""
+    if isinstance(value, dict):
+        return {name: _shown(inner) for name, inner in value.items()}
+    return round(value, 4) if isinstance(value, float) else value
 
 
 def inspect(config: Config) -> dict[str, Any]:
@@ -93,6 +100,6 @@ def _check_topics(config: Config, there: list[str]) -> None:
     missing = [named.named(name) for name in NAMES if named.named(name) not in there]
     if missing:
         raise UserError(
-            f"topics.prefix: {config.log_file} has no topic {missing[0]}; there are: "
+            f"topics.prefix: {config.log_name} has no topic {missing[0]}; there are: "
             f"{', '.join(sorted(there)) or 'none'}"
         )

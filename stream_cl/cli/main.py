@@ -16,6 +16,7 @@ from stream_cl.cli import (
     annotate,
     check,
     consume,
+    copy,
     demo,
     doctor,
     drain,
@@ -26,6 +27,7 @@ from stream_cl.cli import (
     produce,
     run,
     schema,
+    topics,
 )
 from stream_cl.cli.common import emit, guarded
 
@@ -38,7 +40,9 @@ COMMANDS: Final[tuple[tuple[str, Callable[..., None]], ...]] = (
     ("produce", produce.command),
     ("annotate", annotate.command),
     ("consume", consume.command),
+    ("copy", copy.command),
     ("evaluate", evaluate.command),
+    ("topics", topics.command),
     ("inspect", inspect.command),
     ("drain", drain.command),
     ("explain", explain.command),

@@ -64,7 +64,7 @@ def run(config: Config, until_idle_s: float | None, new_state: bool = False) -> 
     from stream_cl.pipeline.loop import run_steps
 
     configure(config.log.level, config.log.format)
-    clock, say = SystemClock(), logger(log=str(config.log_file))
+    clock, say = SystemClock(), logger(log=config.log_name)
     log = build.open_transport(config, clock)
     endpoints, letters = Endpoints(config, clock), _Letters(clock, say)
 
@@ -73,10 +73,11 @@ def run(config: Config, until_idle_s: float | None, new_state: bool = False) -> 
         letters(times)
 
     pipeline = build.pipeline(config, log, clock, watch=watch)
-    progress = _Progress(pipeline, clock, say)
+    progress, retention = _Progress(pipeline, clock, say), _Retention(pipeline, say)
 
     def turn() -> None:
         endpoints.turn()
+        retention()
         progress()
 
     try:
@@ -109,6 +110,22 @@ def _start(pipeline: Pipeline, say: Any, new_state: bool) -> None:
         replayed=found.replayed,
         lag=pipeline.lag(),
     )
+
+
+class _Retention:
+    """A log line when retention has taken what a checkpoint needs; once for each."""
+
+    def __init__(self, pipeline: Pipeline, say: Any) -> None:
+        self._pipeline = pipeline
+        self._say = say
+        self._told = ""
+
+    def __call__(self) -> None:
+        found = self._pipeline.retention.expired
+        if found != self._told:
+            self._told = found
+            if found:
+                self._say.warning("retention", why=found)
 
 
 class _Letters:

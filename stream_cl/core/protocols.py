@@ -240,9 +240,9 @@ class Transport(Protocol):
         """Delete the records below `offset`, as retention does."""
         ...
 
-    def changed(self) -> bool:
-        """Whether anything may have been appended since the last call. Cheap; may be wrong
-        towards True."""
+    def wait(self, timeout_s: float, poll_s: float) -> None:
+        """Wait until something may have been appended to the topics of the last `bounds`,
+        `timeout_s` at most. A log that cannot tell by itself is looked at every `poll_s`."""
         ...
 
     def writer(self, name: str) -> Writer:

@@ -40,12 +40,11 @@ def _admit(state: State, scored: Scored, every: bool, joined: Joined) -> None:
     """Events into pending; those whose label is here already leave it at once."""
     labelled, decision = scored.labelled, scored.verdicts.decision
     wait = np.ones(len(labelled), dtype=np.bool_) if every else decision.asked
-    waiting = wait & ~labelled
-    if waiting.any():
-        rows = np.flatnonzero(waiting)
+    # Most steps of few events ask for nothing.
+    if np.count_nonzero(wait) and (rows := np.flatnonzero(wait & ~labelled).tolist()):
         state.join.make_room(len(rows), joined)
-        state.join.pending.add(_waiting(state, scored, rows.tolist()))
-    if labelled.any():
+        state.join.pending.add(_waiting(state, scored, rows))
+    if np.count_nonzero(labelled):
         _admit_labelled(state, scored, np.flatnonzero(labelled).tolist(), every, joined)
     state.events += len(labelled)
 
@@ -143,7 +142,7 @@ def _judge(state: State, answered: list[Answered]) -> None:
 
 def _count(state: State, scored: Scored, joined: Joined) -> None:
     state.count("predictions", len(scored.events))
-    state.count("asked", int(scored.verdicts.decision.asked.sum()))
+    state.count("asked", int(np.count_nonzero(scored.verdicts.decision.asked)))
     state.count("predictions_failed", scored.failed)
     state.count("duplicates", scored.duplicates)
     state.count("labels", len(scored.labels))

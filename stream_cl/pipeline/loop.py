@@ -25,7 +25,7 @@ def run_steps(
         pipeline: started.
         clock: for waiting.
         stop: asked between two steps.
-        poll_s: seconds between two looks at an idle log.
+        poll_s: seconds between two looks at an idle log that cannot tell when records come.
         until_idle_s: leave after this long without a step; expiry alone is then no reason
             for a step, so that a finite input ends in the same state whenever it is run.
         on_step: called after every step, and now and then while idle.
@@ -37,5 +37,5 @@ def run_steps(
         else:
             if until_idle_s is not None and clock.monotonic_s() - idle_since >= until_idle_s:
                 return
-            clock.sleep(min(poll_s, LOOK_S))
+            pipeline.wait(LOOK_S, poll_s)
         on_step()

@@ -64,7 +64,8 @@ class Step:
 
     outputs: topic → number of records. outputs_digest: of the ids and who was asked, and of
     every byte, joined by "-". quarantined: why the learner did not learn the labels of the
-    step before, None when it did. digests: of the state before this step, discrete and
+    step before, None when it did. unknown_schemas: ids that the schema registry did not know
+    then, whatever it knows by now. digests: of the state before this step, discrete and
     numeric, every N steps.
     """
 
@@ -79,6 +80,7 @@ class Step:
     quarantined: str | None = None
     digests: str | None = None
     rehearsals: int = 0
+    unknown_schemas: list[int] = field(default_factory=list)
     offset: int = field(default=-1, compare=False)
 
     def encode(self) -> bytes:
@@ -96,6 +98,7 @@ class Step:
                 "outputs": self.outputs,
                 "outputs_digest": self.outputs_digest,
                 "quarantined": self.quarantined,
+                "unknown_schemas": self.unknown_schemas,
                 "digests": self.digests,
             }
         )

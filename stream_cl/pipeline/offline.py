@@ -23,27 +23,37 @@ from stream_cl.pipeline.step import Plan, learn, score
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One recorded event and its true label."""
+    """One recorded event and its true label, None where nobody ever told."""
 
     features: dict[str, Any] | list[float]
-    label: str
+    label: str | None
 
 
 @dataclass(slots=True)
 class Outcome:
     """What a run gave: one entry per event in each list.
 
+    truth: class name, None where it was not recorded: nobody answers, nothing is judged.
     predicted: class name, None where none was known or the event was refused.
     seconds: spent in steps, answers included; reading the data is not.
     """
 
-    truth: list[str] = field(default_factory=list)
+    truth: list[str | None] = field(default_factory=list)
     predicted: list[str | None] = field(default_factory=list)
     asked: list[bool] = field(default_factory=list)
     propensity: list[float] = field(default_factory=list)
     labels: int = 0
     steps: int = 0
     seconds: float = 0.0
+
+    def judged(self) -> tuple[list[str], list[str | None]]:
+        """Truth and prediction of the events whose truth is known."""
+        pairs = [
+            (truth, predicted)
+            for truth, predicted in zip(self.truth, self.predicted, strict=True)
+            if truth is not None
+        ]
+        return [truth for truth, _ in pairs], [predicted for _, predicted in pairs]
 
 
 class Offline:
@@ -111,7 +121,7 @@ def replay(
         scored = offline.step(events, _answers(due, len(outcome.truth)))
         outcome.seconds += clock.monotonic_s() - began
         _record(outcome, scored, batch, offline)
-        outcome.labels += len(scored.events) if with_label else 0
+        outcome.labels += sum(row.label is not None for row in batch) if with_label else 0
         _ask(due, scored, outcome, every and not with_label, delay_events)
         if delay_events == 0 and due:
             answers = _answers(due, len(outcome.truth))
@@ -133,7 +143,7 @@ def replay(
 def _event(number: int, row: Row, with_label: bool) -> bytes:
     kind = "features" if isinstance(row.features, dict) else "vector"
     event: dict[str, Any] = {"v": 1, "id": str(number), "time": number, kind: row.features}
-    if with_label:
+    if with_label and row.label is not None:
         event["label"] = row.label
     return orjson.dumps(event)
 
@@ -170,8 +180,9 @@ def _ask(
     """Put the answers to what was asked (or to everything) where they wait for their time."""
     decision = scored.verdicts.decision
     for id_, asked in zip(scored.events.ids, decision.asked.tolist(), strict=True):
-        if asked or all_:
-            number = int(id_)
-            answer = {"id": id_, "label": outcome.truth[number]}
+        number = int(id_)
+        label = outcome.truth[number]
+        if label is not None and (asked or all_):
+            answer = {"id": id_, "label": label}
             heapq.heappush(due, (number + delay, number, orjson.dumps(answer)))
-            outcome.labels += 1
+        outcome.labels += asked or (all_ and label is not None)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from stream_cl.core.limits import PROBABILITIES_TOP
+from stream_cl.core.limits import PROBABILITIES_TOP, RECORD_BYTES
 from stream_cl.core.protocols import REASONS, Decision
 from stream_cl.core.records import Events, Headers, Probabilities, RawRecords
 from stream_cl.pipeline.batches import Keyed
@@ -62,14 +62,10 @@ def predictions(
     if n == 0:
         return []
     names = [orjson.dumps(name) for name in class_names[:k]]
-    labels, classes = [b"null"] * n, b""
-    columns: list[list[bytes]] = []
+    labels = [b"null"] * n
     if k > 0:
         labels = [names[i] for i in verdicts.probabilities.argmax(axis=1).tolist()]
-        classes, columns = _probabilities(verdicts.probabilities, names)
-    measures = np.empty((n, 2))
-    measures[:, 0], measures[:, 1] = verdicts.uncertainty, verdicts.utility
-    measures = measures.round(_ROUND_DIGITS)
+    classes, columns = _figures(verdicts, names)
     template = (
         b'{"v":1,"id":%b,"time":"%b","label":%b,"probabilities":{'
         + classes
@@ -84,7 +80,6 @@ def predictions(
         rfc3339(events.times_ms),
         labels,
         *columns,
-        *_number_columns(measures),
         [_BOOL[asked] for asked in verdicts.decision.asked.tolist()],
         _numbers(verdicts.decision.propensity),
         [_REASON[reason] for reason in verdicts.decision.reason.tolist()],
@@ -93,20 +88,31 @@ def predictions(
     return [template % row for row in rows]
 
 
-def _probabilities(
-    probabilities: Probabilities, names: list[bytes]
-) -> tuple[bytes, list[list[bytes]]]:
-    """A template for the object's inside, and the columns that fill it."""
-    rounded = probabilities.round(_ROUND_DIGITS)
-    if len(names) <= PROBABILITIES_TOP:
-        inside = b",".join(name.replace(b"%", b"%%") + b":%b" for name in names)
-        return inside, _number_columns(rounded)
+def _figures(verdicts: Verdicts, names: list[bytes]) -> tuple[bytes, list[list[bytes]]]:
+    """A template for the inside of `probabilities`, and the columns of numbers: those that fill
+    it, uncertainty, utility."""
+    n, k = verdicts.probabilities.shape
+    top = k > PROBABILITIES_TOP
+    # One matrix, since each call of numpy costs a microsecond however small it is.
+    matrix = np.empty((n, 2 if top else k + 2))
+    if not top:
+        matrix[:, :k] = verdicts.probabilities
+    matrix[:, -2], matrix[:, -1] = verdicts.uncertainty, verdicts.utility
+    columns = _number_columns(matrix.round(_ROUND_DIGITS))
+    if top:
+        return b"%b", [_top(verdicts.probabilities, names), *columns]
+    return b",".join([name.replace(b"%", b"%%") + b":%b" for name in names]), columns
+
+
+def _top(probabilities: Probabilities, names: list[bytes]) -> list[bytes]:
+    """The most probable classes of each event."""
     # By the unrounded ones, so that the predicted class is always among them.
     top = np.argsort(-probabilities, axis=1, kind="stable")[:, :PROBABILITIES_TOP]
+    rounded = probabilities.round(_ROUND_DIGITS)
     numbers = _numbers(np.take_along_axis(rounded, top, axis=1).ravel())
     pairs = [names[i] + b":" + p for i, p in zip(top.ravel().tolist(), numbers, strict=True)]
     size = PROBABILITIES_TOP
-    return b"%b", [[b",".join(pairs[i : i + size]) for i in range(0, len(pairs), size)]]
+    return [b",".join(pairs[i : i + size]) for i in range(0, len(pairs), size)]
 
 
 def _numbers(values: npt.NDArray[np.float64]) -> list[bytes]:
@@ -171,29 +177,25 @@ class Requests:
         best = np.argsort(-chosen, axis=1, kind="stable")[:, : self.candidates].tolist()
         utilities = verdicts.utility[asked].round(_ROUND_DIGITS).tolist()
         propensities = verdicts.decision.propensity[asked].tolist()
-        return [
-            Keyed(
-                events.ids[i].encode(),
-                orjson.dumps(
-                    {
-                        "v": 1,
-                        "id": events.ids[i],
-                        "request": request_id(events.ids[i]),
-                        "status": "open",
-                        "time": times[at].decode(),
-                        **self._features(raw, events, i),
-                        "candidates": [class_names[c] for c in best[at]],
-                        "utility": utilities[at],
-                        "propensity": propensities[at],
-                        "strategy": self.strategy,
-                        "expires": expires,
-                        "attempt": 1,
-                    }
-                ),
-                events.rows[i],
-            )
-            for at, i in enumerate(asked)
-        ]
+        questions = []
+        for at, i in enumerate(asked):
+            id_ = events.ids[i]
+            question = {
+                "v": 1,
+                "id": id_,
+                "request": request_id(id_),
+                "status": "open",
+                "time": times[at].decode(),
+                **self._features(raw, events, i),
+                "candidates": [class_names[c] for c in best[at]],
+                "utility": utilities[at],
+                "propensity": propensities[at],
+                "strategy": self.strategy,
+                "expires": expires,
+                "attempt": 1,
+            }
+            questions.append(Keyed(id_.encode(), _fitting(question), events.rows[i]))
+        return questions
 
     def _features(self, raw: RawRecords, events: Events, i: int) -> dict[str, Any]:
         features = events.features[i]
@@ -207,6 +209,15 @@ class Requests:
         if self.fields is not None:
             features = {name: value for name, value in features.items() if name in self.fields}
         return {"features": features}
+
+
+def _fitting(question: dict[str, Any]) -> bytes:
+    """The question as JSON; without the features where a record could not hold it with them."""
+    value = orjson.dumps(question)
+    if len(value) <= RECORD_BYTES:
+        return value
+    rest = {name: field for name, field in question.items() if name != "vector"}
+    return orjson.dumps({**rest, "features": {}, "features_left_out": True})
 
 
 def withdrawn(id_: str) -> Keyed:

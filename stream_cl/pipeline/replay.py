@@ -62,7 +62,8 @@ def replay(
         same = machines[step.incarnation] == machine
         differing += recovery.check_state(step, lambda: str(state.fingerprint()), same)
         taken = slicer.again(step.slices, step.unread_ms)
-        scored = score(state, taken, step.time_ms, step.incarnation, plan)
+        unknown = frozenset(step.unknown_schemas)
+        scored = score(state, taken, step.time_ms, step.incarnation, plan, unknown)
         differing += recovery.check_replayed(step, outputs_digest(scored), same)
         scored.rehearsals = step.rehearsals
         learn(state, scored, plan, following.quarantined if following else None)

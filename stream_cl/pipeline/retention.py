@@ -55,3 +55,20 @@ def _below_start(
                 f" needs {needed[place]}"
             )
     return ""
+
+
+class Retention:
+    """What `expired` said when a pipeline last looked: at its start, and at every checkpoint.
+
+    Takes what `expired` takes.
+    """
+
+    def __init__(
+        self, transport: Transport, inputs: Sequence[str], manifest: str, folder: CheckpointFolder
+    ) -> None:
+        self.expired = ""
+        self._asked = (transport, inputs, manifest, folder)
+
+    def look(self) -> None:
+        """Look again."""
+        self.expired = expired(*self._asked)

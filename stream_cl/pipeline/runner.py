@@ -24,20 +24,14 @@ from stream_cl.pipeline.manifest import Open, Step
 from stream_cl.pipeline.pace import Pace
 from stream_cl.pipeline.recovery import Identity
 from stream_cl.pipeline.rehearsal import RehearsalPace
+from stream_cl.pipeline.retention import Retention
 from stream_cl.pipeline.scored import Scored
 from stream_cl.pipeline.settings import Recovered, Settings
 from stream_cl.pipeline.slicer import Slicer, Taken
 from stream_cl.pipeline.state import State
 from stream_cl.pipeline.step import Plan, learn, score
 from stream_cl.pipeline.story import Story, check_nothing_between, new_lineage, read_story, salvage
-from stream_cl.pipeline.watch import (
-    Status,
-    StepTimes,
-    figures_of,
-    scores_of,
-    stores_of,
-    times_of,
-)
+from stream_cl.pipeline.watch import Status, StepTimes, status_of, times_of
 
 
 class Pipeline:
@@ -74,6 +68,7 @@ class Pipeline:
         topics = plan.topics
         self.inputs = [topics.events, topics.labels, topics.control]
         self.group = f"{topics.prefix}stream-cl"
+        self.retention = Retention(transport, self.inputs, topics.manifest, folder)
         self._slicer = Slicer(transport, self.inputs, [topics.labels], settings.max_events)
         self._rehearsal = RehearsalPace(self.state.guard.learner, settings.compute_ms)
         self._pace = Pace(settings.max_events, settings.max_ms)
@@ -110,6 +105,7 @@ class Pipeline:
         recovered = Recovered(self.incarnation, base, len(story.to_replay))
         recovered.corrupt_checkpoints = story.corrupt
         recovered.numeric_differences = self._rebuild(story, new_state)
+        self.retention.look()
         return recovered
 
     def look(self) -> Story:
@@ -167,6 +163,7 @@ class Pipeline:
     def checkpoint(self, wait: bool = False) -> None:
         """Write a checkpoint of S(k) in the background, or now with `wait`."""
         self._checkpoint_s = self._clock.monotonic_s()
+        self.retention.look()
         self._checkpointer.write(
             self.state,
             self.incarnation,
@@ -193,20 +190,12 @@ class Pipeline:
 
     def status(self) -> Status:
         """This moment; for the thread that takes the steps."""
-        state = self.state
-        return Status(
-            incarnation=self.incarnation,
-            step=state.step,
-            events=state.events,
-            learned=state.learned,
-            lag=self.lag(),
-            asking=state.asking,
-            checkpoint_step=self._checkpointer.last_step,
-            counts=dict(state.counts),
-            stores=stores_of(state),
-            figures=figures_of(state),
-            scores=scores_of(state),
-        )
+        lag, checkpoint = self.lag(), self._checkpointer.last_step
+        return status_of(self.state, self.incarnation, lag, checkpoint)
+
+    def wait(self, timeout_s: float, poll_s: float) -> None:
+        """Wait until something may have come, `timeout_s` at most; see `Transport.wait`."""
+        self._transport.wait(timeout_s, poll_s)
 
     def lag(self) -> int:
         """Records of the input topics that are not read yet."""
@@ -244,13 +233,12 @@ class Pipeline:
             quarantined=state.quarantined,
             digests=str(state.fingerprint()) if digests else None,
             rehearsals=scored.rehearsals,
+            unknown_schemas=scored.unknown_schemas,
         )
         offsets = {taken.at: taken.stop for taken in scored.taken.slices}
         assert self._writer is not None, "start() was not called"
-        firsts = self._writer.commit(
-            [*scored.outputs, Outgoing(topic, 0, [None], [record.encode()])], self.group, offsets
-        )
-        self._manifest_end = firsts[-1] + 1
+        batches = [*scored.outputs, Outgoing(topic, 0, [None], [record.encode()])]
+        self._manifest_end = self._writer.commit(batches, self.group, offsets)[-1] + 1
 
     def _open(self, story: Story, new_state: bool) -> None:
         bounds = self._transport.bounds(self.inputs)

@@ -38,3 +38,15 @@ class Scored:
     failed: int
     outputs: list[Outgoing]
     rehearsals: int = 0
+
+    @property
+    def unknown_schemas(self) -> list[int]:
+        """Ids that the schema registry did not know; all else that decoding asks it for never
+        changes, so these alone come from outside the log."""
+        return sorted(
+            {
+                int.from_bytes(letter.value[1:5], "big")
+                for letter in self.dead_letters
+                if letter.code == "unknown_schema" and letter.value is not None
+            }
+        )

@@ -48,6 +48,8 @@ class Taken:
         Labels need the order (partition, offset) instead; see `by_partition`.
         """
         chunks = [chunk for chunk in self.chunks if chunk.topic == topic]
+        if not chunks:
+            return RawRecords(topic, [], [], [], [], [])
         raw = _concatenate(topic, chunks)
         if len(chunks) > 1:
             times = np.concatenate([np.asarray(c.timestamps_ms) for c in chunks])

@@ -19,13 +19,13 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_cl.core.draws import Draws, unit
+from stream_cl.core.limits import KEY_BYTES
 from stream_cl.core.protocols import Candidates, QueryStrategy
 from stream_cl.core.records import DeadLetter, Events, Outgoing, RawRecords
 from stream_cl.core.topics import Topics
+from stream_cl.decode.decoder import Decoder
 from stream_cl.decode.duplicates import CONFLICT, DUPLICATE, FRESH
 from stream_cl.decode.encoder import Refusal
-from stream_cl.decode.json_events import decode_events
-from stream_cl.decode.json_labels import decode_labels
 from stream_cl.pipeline import batches, control, publish
 from stream_cl.pipeline.absorb import absorb
 from stream_cl.pipeline.publish import Requests, Stamp, Verdicts
@@ -44,6 +44,7 @@ class Plan:
     topics: Topics
     partitions: Mapping[str, int]
     partition_for: Callable[[str, bytes], int]
+    decoder: Decoder
     draws: Draws
     strategy: QueryStrategy
     requests: Requests
@@ -51,13 +52,22 @@ class Plan:
     every: bool
 
 
-def score(state: State, taken: Taken, time_ms: int, incarnation: int, plan: Plan) -> Scored:
+def score(
+    state: State,
+    taken: Taken,
+    time_ms: int,
+    incarnation: int,
+    plan: Plan,
+    unknown: frozenset[int] | None = None,
+) -> Scored:
     """Predict and decide with S(k−1). Changes nothing.
 
-    `time_ms` is the logical time of step k; the incarnation stands in headers only.
+    `time_ms` is the logical time of step k; the incarnation stands in headers only. On
+    replay `unknown` are the schema ids that the manifest says were not known.
     """
     raw_events = taken.records(plan.topics.events)
-    decoded, letters = decode_events(raw_events)
+    decoded, letters = plan.decoder.events(raw_events, unknown)
+    decoded, letters = _without(decoded, _long_keys(raw_events, decoded), raw_events, letters)
     refused = state.encoder.refused(decoded)
     decoded, letters = _without(decoded, refused, raw_events, letters)
     events, words, duplicates = _fresh(state, decoded, raw_events, letters, plan)
@@ -66,21 +76,25 @@ def score(state: State, taken: Taken, time_ms: int, incarnation: int, plan: Plan
     probabilities, failed = state.guard.predict(encoded.x)
     utility = plan.strategy.utility(encoded.x, probabilities)
     labelled = _labelled(state, events)
+    draws = unit(np.ascontiguousarray(words.T))
     decision = state.budget.decide(
         Candidates(
             utility,
-            ask_draw=unit(words[:, 0]),
-            held_out_draw=unit(words[:, 1]),
+            ask_draw=draws[0],
+            held_out_draw=draws[1],
             allowed=~labelled & state.asking,
             **_room(state),
         )
     )
-    best = probabilities.max(axis=1, initial=0.0)
+    best = np.maximum.reduce(probabilities, axis=1, initial=0.0)
     verdicts = Verdicts(probabilities, 1.0 - best, utility, decision)
 
     raw_labels = taken.by_partition(plan.topics.labels)
-    labels, label_letters = decode_labels(raw_labels)
-    commands, control_letters = control.decode(taken.records(plan.topics.control))
+    labels, label_letters = (
+        plan.decoder.labels(raw_labels, unknown) if len(raw_labels) else ([], [])
+    )
+    raw_control = taken.records(plan.topics.control)
+    commands, control_letters = control.decode(raw_control) if len(raw_control) else ([], [])
     letters = letters + label_letters + control_letters
     scored = Scored(
         taken, time_ms, raw_events, raw_labels, events, words, encoded, labelled, verdicts,
@@ -125,6 +139,18 @@ def _room(state: State) -> dict[str, Any]:
     return {"room": room - state.join.pending.capacity // 10, "room_floor": room}
 
 
+def _long_keys(raw: RawRecords, events: Events) -> list[Refusal]:
+    """Events whose key would not fit beside the headers of their prediction."""
+    if max([len(key) for key in raw.keys if key], default=0) <= KEY_BYTES:
+        return []
+    sizes = [len(raw.keys[row] or b"") for row in events.rows]
+    return [
+        Refusal(i, "too_large", f"the key has {size} bytes, more than {KEY_BYTES}")
+        for i, size in enumerate(sizes)
+        if size > KEY_BYTES
+    ]
+
+
 def _without(
     events: Events,
     refused: list[Refusal],
@@ -149,7 +175,7 @@ def _fresh(
     words = plan.draws.words(events.ids)
     pending = state.join.pending.contents
     verdicts = state.window.check(events.ids, events.content, words, pending)
-    if not verdicts.any():
+    if not np.count_nonzero(verdicts):
         return events, words, 0
     for i in np.flatnonzero(verdicts == CONFLICT).tolist():
         reason = f"id {events.ids[i]!r:.100} was seen with other content"

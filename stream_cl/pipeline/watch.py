@@ -90,6 +90,23 @@ class Status:
     scores: dict[str, float | None] = field(default_factory=dict)
 
 
+def status_of(state: State, incarnation: int, lag: int, checkpoint_step: int | None) -> Status:
+    """This moment of a pipeline with this state."""
+    return Status(
+        incarnation=incarnation,
+        step=state.step,
+        events=state.events,
+        learned=state.learned,
+        lag=lag,
+        asking=state.asking,
+        checkpoint_step=checkpoint_step,
+        counts=dict(state.counts),
+        stores=stores_of(state),
+        figures=figures_of(state),
+        scores=scores_of(state),
+    )
+
+
 def stores_of(state: State) -> dict[str, tuple[int, int]]:
     """Every bounded store: name → (entries, bound)."""
     join, learner = state.join, state.guard.learner

@@ -51,5 +51,6 @@ def uncertainty(probabilities: Probabilities, measure: Measure) -> npt.NDArray[n
     else:
         top = probabilities if k == 2 else np.partition(probabilities, k - 2, axis=1)
         result = 1.0 - np.abs(top[:, k - 1] - top[:, k - 2])
-    clipped: npt.NDArray[np.float64] = np.clip(result, 0.0, 1.0)
+    # np.clip would take four times as long where there is one event.
+    clipped: npt.NDArray[np.float64] = np.minimum(np.maximum(result, 0.0), 1.0)
     return clipped

@@ -17,17 +17,21 @@ Longer than other files because a contract is read, and inherited, as one class.
 
 `open_transport()` opens the same log anew, as another process would; each test gets a log
 of its own. A subclass whose append times come from a clock that can be set overrides
-`set_clock` too; without it the test that sets the clock back is skipped.
+`set_clock` too; without it the test that sets the clock back is skipped. Where transactions
+take offsets for themselves, as Kafka's do, a subclass says how many: `marker_offsets`. Where all
+tests share one log, `testing.prefixed` gives each topics of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
+from typing import ClassVar
 
 import pytest
 
 from stream_cl.core import limits
+from stream_cl.core.clock import SystemClock
 from stream_cl.core.errors import (
     Fenced,
     OffsetOutOfRange,
@@ -36,7 +40,7 @@ from stream_cl.core.errors import (
     UnknownTopic,
 )
 from stream_cl.core.protocols import Transport
-from stream_cl.core.records import Bounds, Chunk, Headers, Outgoing, TopicPartition
+from stream_cl.core.records import Bounds, Chunk, Outgoing, TopicPartition
 
 OpenTransport = Callable[[], Transport]
 SetClock = Callable[[int], None]
@@ -50,23 +54,45 @@ def outgoing(topic: str, values: Iterable[bytes], partition: int = 0) -> Outgoin
 
 def read_all(transport: Transport, topic: str, partition: int = 0) -> Chunk:
     """Every record of a partition, in one chunk."""
-    start, end = transport.bounds([topic])[TopicPartition(topic, partition)]
-    columns: tuple[list[int], list[int], list[bytes | None], list[bytes | None], list[Headers]]
-    columns = ([], [], [], [], [])
-    while start < end:
-        chunk = transport.read(topic, partition, start, end - start)
-        assert len(chunk), f"nothing was read at {start}, below the end {end}"
-        columns[0].extend(chunk.offsets)
-        columns[1].extend(chunk.timestamps_ms)
-        columns[2].extend(chunk.keys)
-        columns[3].extend(chunk.values)
-        columns[4].extend(chunk.headers)
-        start = chunk.offsets[-1] + 1
-    return Chunk(topic, partition, *columns)
+    place = TopicPartition(topic, partition)
+    start, end = transport.bounds([topic])[place]
+    chunk = read_many(transport, place, start, end - start)
+    position = chunk.offsets[-1] + 1 if len(chunk) else start
+    end = transport.bounds([topic])[place].end
+    assert position == end, f"nothing was read at {position}, below the end {end}"
+    return chunk
+
+
+def read_many(transport: Transport, place: TopicPartition, start: int, max_records: int) -> Chunk:
+    """`max_records` records from `start` on, or all there are, in one chunk."""
+    whole = Chunk(*place, [], [], [], [], [])
+    while max_records:
+        chunk = transport.read(*place, start, max_records)
+        if not len(chunk):
+            break
+        whole = Chunk(
+            *place,
+            [*whole.offsets, *chunk.offsets],
+            [*whole.timestamps_ms, *chunk.timestamps_ms],
+            [*whole.keys, *chunk.keys],
+            [*whole.values, *chunk.values],
+            [*whole.headers, *chunk.headers],
+        )
+        start, max_records = chunk.offsets[-1] + 1, max_records - len(chunk)
+    return whole
 
 
 class TransportContract:
-    """Tests that hold for the embedded log and for Kafka. `a` and `b` are their topics."""
+    """Tests that hold for the embedded log and for Kafka. `a` and `b` are their topics.
+
+    marker_offsets: offsets that a transaction takes behind its records in each partition that
+        it writes to.
+    first_of_nothing: what is told as the first offset of a batch without records; None for the
+        end of the partition.
+    """
+
+    marker_offsets: ClassVar[int] = 0
+    first_of_nothing: ClassVar[int | None] = None
 
     @pytest.fixture
     def open_transport(self) -> OpenTransport:
@@ -97,7 +123,7 @@ class TransportContract:
         }
         batch = Outgoing("a", 1, keys, values, common, each)
         assert transport.append([batch]) == [0]
-        chunk = transport.read("a", 1, 0, 100)
+        chunk = read_many(transport, TopicPartition("a", 1), 0, 4)
         assert (chunk.topic, chunk.partition) == ("a", 1)
         assert list(chunk.offsets) == [0, 1, 2, 3]
         assert list(chunk.keys) == keys
@@ -108,11 +134,12 @@ class TransportContract:
     def test_offsets_go_on(self, transport: Transport, open_transport: OpenTransport) -> None:
         """Else records are lost or read twice after another process appended."""
         assert transport.append([outgoing("b", [b"0", b"1"])]) == [0]
-        other = open_transport()
-        assert other.append([outgoing("b", [b"2"])]) == [2]
-        assert transport.append([outgoing("b", [b"3", b"4"])]) == [3]
+        other, gap = open_transport(), self.marker_offsets
+        assert other.append([outgoing("b", [b"2"])]) == [2 + gap]
+        assert transport.append([outgoing("b", [b"3", b"4"])]) == [3 + 2 * gap]
         assert list(read_all(other, "b").values) == [b"0", b"1", b"2", b"3", b"4"]
-        assert list(read_all(other, "b").offsets) == [0, 1, 2, 3, 4]
+        expected = [0, 1, 2 + gap, 3 + 2 * gap, 4 + 2 * gap]
+        assert list(read_all(other, "b").offsets) == expected
 
     def test_several_batches_of_one_partition(self, transport: Transport) -> None:
         """Else a producer that sends two batches at once overwrites its own records."""
@@ -123,7 +150,8 @@ class TransportContract:
     def test_an_empty_batch(self, transport: Transport) -> None:
         """Else a step without outputs would fail."""
         transport.append([outgoing("b", [b"0"])])
-        assert transport.append([outgoing("b", [])]) == [1]
+        first = 1 if self.first_of_nothing is None else self.first_of_nothing
+        assert transport.append([outgoing("b", [])]) == [first]
         assert transport.append([]) == []
         assert len(read_all(transport, "b")) == 1
 
@@ -136,9 +164,11 @@ class TransportContract:
             values = [b"%d" % i for i in range(first, first + 5)]
             each: dict[str, Sequence[bytes]] = {"n": values}
             transport.append([Outgoing("b", 0, values, values, (("all", b""),), each)])
-        chunk = transport.read("b", 0, offset, max_records)
+        gap = self.marker_offsets
+        start = offset + gap * (offset >= 5)
+        chunk = read_many(transport, TopicPartition("b", 0), start, max_records)
         expected = range(offset, min(offset + max_records, 10))
-        assert list(chunk.offsets) == list(expected)
+        assert list(chunk.offsets) == [i + gap * (i >= 5) for i in expected]
         assert list(chunk.values) == [b"%d" % i for i in expected]
         assert list(chunk.keys) == list(chunk.values)
         assert [headers[-1] for headers in chunk.headers] == [("n", b"%d" % i) for i in expected]
@@ -153,7 +183,7 @@ class TransportContract:
         """Else an expired input would be skipped in silence, or not be found."""
         transport.append([outgoing("a", [b"0", b"1", b"2"], partition=1)])
         transport.truncate("a", 1, 2)
-        for offset in (1, 4):
+        for offset in (1, 4 + self.marker_offsets):
             with pytest.raises(OffsetOutOfRange) as raised:
                 transport.read("a", 1, offset, 1)
             assert "a" in str(raised.value)
@@ -167,8 +197,9 @@ class TransportContract:
         transport.append([outgoing("b", [b"0", b"1", b"2"])])
         transport.truncate("b", 0, 3)
         transport.truncate("b", 0, 1)  # below the start: nothing happens
-        assert open_transport().bounds(["b"]) == {TopicPartition("b", 0): Bounds(3, 3)}
-        assert transport.append([outgoing("b", [b"3"])]) == [3]
+        end = 3 + self.marker_offsets
+        assert open_transport().bounds(["b"]) == {TopicPartition("b", 0): Bounds(3, end)}
+        assert transport.append([outgoing("b", [b"3"])]) == [end]
         assert list(read_all(transport, "b").values) == [b"3"]
 
     def test_bounds(self, transport: Transport) -> None:
@@ -177,8 +208,22 @@ class TransportContract:
         a0, a1, b0 = TopicPartition("a", 0), TopicPartition("a", 1), TopicPartition("b", 0)
         assert transport.bounds(["a", "b"]) == {a0: nothing, a1: nothing, b0: nothing}
         transport.append([outgoing("a", [b"0", b"1"], 1), outgoing("b", [b"0"])])
-        assert transport.bounds(["a", "b"]) == {a0: nothing, a1: Bounds(0, 2), b0: Bounds(0, 1)}
+        gap = self.marker_offsets
+        expected = {a0: nothing, a1: Bounds(0, 2 + gap), b0: Bounds(0, 1 + gap)}
+        assert transport.bounds(["a", "b"]) == expected
         assert transport.bounds([]) == {}
+
+    def test_what_was_read_is_behind(self, transport: Transport) -> None:
+        """Else a pipeline that has read everything never sees that it is idle."""
+        b0 = TopicPartition("b", 0)
+        for _ in range(3):
+            position = transport.append([outgoing("b", [b"0"])])[0] + 1
+            read_all(transport, "b")
+            assert transport.bounds(["b"])[b0].end == position
+            assert len(transport.read("b", 0, position, 10)) == 0
+        position = transport.append([outgoing("b", [b"1", b"2"])])[0]
+        assert transport.bounds(["b"])[b0].end == position + 2 + self.marker_offsets
+        assert list(read_many(transport, b0, position, 9).values) == [b"1", b"2"]
 
     def test_nothing_is_written_if_one_batch_is_refused(self, transport: Transport) -> None:
         """Else half a step would be published."""
@@ -217,13 +262,14 @@ class TransportContract:
         offsets = {TopicPartition("b", 0): 7}
         batches = [outgoing("a", [b"0"]), outgoing("a", [b"1", b"2"], 1), outgoing("b", [b"3"])]
         assert writer.commit(batches, "pipeline", offsets) == [0, 0, 0]
-        assert writer.commit([outgoing("a", [b"4"], 1)], "pipeline", {}) == [2]
+        gap = self.marker_offsets
+        assert writer.commit([outgoing("a", [b"4"], 1)], "pipeline", {}) == [2 + gap]
         other = open_transport()
         assert list(read_all(other, "a", 1).values) == [b"1", b"2", b"4"]
         assert other.group_offsets("pipeline") == offsets
         with pytest.raises(UnknownTopic):
             writer.commit([outgoing("a", [b"5"]), outgoing("nowhere", [b"6"])], "pipeline", {})
-        assert other.bounds(["a"])[TopicPartition("a", 0)].end == 1
+        assert other.bounds(["a"])[TopicPartition("a", 0)].end == 1 + gap
 
     def test_an_earlier_writer_is_fenced(
         self, transport: Transport, open_transport: OpenTransport
@@ -247,7 +293,8 @@ class TransportContract:
         """Else an annotator would stop the pipeline."""
         writer = transport.writer("one")
         open_transport().writer("two").commit([outgoing("a", [b"0"])], "two", {})
-        assert writer.commit([outgoing("a", [b"1"])], "one", {}) == [1]
+        second = writer.commit([outgoing("a", [b"1"])], "one", {})
+        assert second == [1 + self.marker_offsets]
 
     def test_append_times_never_fall(
         self, transport: Transport, set_clock: SetClock | None
@@ -311,11 +358,22 @@ class TransportContract:
         assert [other.partition_for("wide", key) for key in keys] == chosen
         assert set(chosen) == set(range(5))
 
-    def test_changed(self, transport: Transport, open_transport: OpenTransport) -> None:
+    def test_waiting_ends_when_something_comes(
+        self, transport: Transport, open_transport: OpenTransport
+    ) -> None:
         """Else a pipeline would sleep while records wait."""
-        other = open_transport()
-        transport.changed()
-        other.append([outgoing("b", [b"0"])])
-        assert transport.changed()
-        transport.append([outgoing("b", [b"1"])])
-        assert transport.changed()
+        transport.bounds(["a", "b"])
+        transport.wait(0.05, 0.01)
+        open_transport().append([outgoing("b", [b"0"])])
+        clock = SystemClock()
+        began_s = clock.monotonic_s()
+        transport.wait(30.0, 0.01)
+        assert clock.monotonic_s() - began_s < 10
+        end = transport.bounds(["b"])[TopicPartition("b", 0)].end
+        assert end == 1 + self.marker_offsets
+
+    def test_waiting_ends_by_itself(self, transport: Transport) -> None:
+        """Else an idle pipeline could not be stopped, and would never expire a question."""
+        transport.bounds(["a", "b"])
+        transport.wait(0.05, 0.01)
+        transport.wait(0.05, 0.01)

@@ -171,13 +171,12 @@ class SqliteTransport:
         with self._file.writing() as connection:
             sqlite_batches.truncate(connection, self._path, place, offset)
 
-    def changed(self) -> bool:
-        """Whether anything was committed to the file since the last call, by whomever.
-
-        True at the first call. For one caller: each call forgets what it has reported.
-        """
-        before, self._seen_version = self._seen_version, self._file.data_version()
-        return self._seen_version != before
+    def wait(self, timeout_s: float, poll_s: float) -> None:
+        """Wait until anything was committed to the file by whomever else, `timeout_s` at most;
+        looks every `poll_s`."""
+        end_s = self._clock.monotonic_s() + timeout_s
+        while not self._changed() and (left_s := end_s - self._clock.monotonic_s()) > 0:
+            self._clock.sleep(min(poll_s, left_s))
 
     def writer(self, name: str) -> SqliteWriter:
         """Become the one writer of this name; every earlier one is fenced from now on."""
@@ -188,6 +187,11 @@ class SqliteTransport:
     def close(self) -> None:
         """Close the file; the transport cannot be used afterwards."""
         self._file.close()
+
+    def _changed(self) -> bool:
+        """Whether another connection has committed since the last call; True at the first."""
+        before, self._seen_version = self._seen_version, self._file.data_version()
+        return self._seen_version != before
 
     def _verify(self) -> None:
         with self._file.reading() as connection:

@@ -136,14 +136,10 @@ CASES = {
         "c.yaml:1: topics.prefix: 'a b' is not of the right form; Put before the name of every"
         " topic: letters, digits, '.', '_' and '-'",
     ),
-    "kafka": (
-        "transport: kafka://broker:9092",
-        "c.yaml:1: transport: kafka:// is not there yet; give sqlite:///FILE",
-    ),
     "two slashes": (
         "transport: sqlite://x.db",
-        "c.yaml:1: transport: 'sqlite://x.db' is no log; give sqlite:///FILE or"
-        " sqlite:////absolute/FILE",
+        "c.yaml:1: transport: 'sqlite://x.db' is no log; give sqlite:///FILE,"
+        " sqlite:////absolute/FILE or kafka://HOST:PORT",
     ),
     "a log in memory": (
         "transport: 'sqlite:///:memory:'",
@@ -176,7 +172,10 @@ CASES = {
         "c.yaml:2: labels.pending_capacity: 10000000 entries of 65536 numbers (encoder.width) are"
         " more than 64 GiB; give at most 262144",
     ),
-    "alias": ("a: &x 3\nb: *x", "c.yaml:2: *x is an alias, which is not read here; write it out"),
+    "alias": (
+        "a: &x 3\nb: *x",
+        "c.yaml:2: an alias (a word behind *) is not read here; write it out, or quote it",
+    ),
     "tab": ("step:\n\tmax_events: 3", "c.yaml:2: a tab; YAML is indented with spaces"),
     "list at the top": ("- 3", "c.yaml:1: not a mapping; give keys, such as `seed: 0`"),
     "two documents": (

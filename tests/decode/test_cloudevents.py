@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
-from stream_cl.core.records import Events, Headers
+from stream_cl.core.records import Events, Headers, Outgoing
 from stream_cl.decode.json_events import decode_events
+from stream_cl.testing.driver import TestDriver
 from tests.decode.records import raw
 
 _ENVELOPE = {
@@ -96,3 +98,32 @@ def test_headers_of_no_cloudevent_are_ignored() -> None:
     headers = (("content-type", b"application/json"), ("traceparent", b"00-1"))
     events = _decode({"id": "a", "time": 1, "features": {"x": 1}}, headers)
     assert events.ids == ["a"]
+
+
+def test_both_modes_come_through_the_log(tmp_path: Path) -> None:
+    """The attributes are headers of the record, so they must get from the log to the decoder,
+    and a label in an envelope to the event that it names."""
+    own: Headers = (("content-type", b"application/cloudevents+json"),)
+    label = {**_ENVELOPE, "id": "9", "data": {"id": "/plant/3#7", "label": "up"}}
+    with TestDriver({}, tmp_path) as driver:
+
+        def pipe(topic: str, document: Any, headers: Headers) -> None:
+            name = driver.topics.named(topic)
+            driver.log.append([Outgoing(name, 0, [b"k"], [orjson.dumps(document)], headers)])
+
+        pipe("events", {"x": 1}, _binary())
+        pipe("events", {**_ENVELOPE, "id": "8", "data": {"x": 2}}, own)
+        pipe("events", {"x": 1}, _binary(specversion="0.3"))
+        pipe("events", [{**_ENVELOPE}], (("content-type", b"application/cloudevents-batch+json"),))
+        driver.settle()
+        pipe("labels", label, own)
+        driver.settle()
+        assert [one.value["id"] for one in driver.read("predictions")] == [
+            "/plant/3#7",
+            "/plant/3#8",
+        ]
+        assert {one.key for one in driver.read("predictions")} == {"k"}
+        letters = [one.headers["code"] for one in driver.read("dead-letters")]
+        assert letters == ["bad_cloudevent", "bad_cloudevent"]
+        assert driver.pipeline is not None
+        assert driver.pipeline.state.learned == 1

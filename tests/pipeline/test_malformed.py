@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final, NamedTuple, NoReturn
 
 import orjson
@@ -17,7 +18,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from stream_cl.core.errors import RecordTooLarge
-from stream_cl.core.limits import REASON_CHARS, RECORD_BYTES
+from stream_cl.core.limits import KEY_BYTES, REASON_CHARS, RECORD_BYTES
 from stream_cl.core.records import DEAD_LETTER_CODES, Headers, Outgoing
 from stream_cl.testing.driver import TestDriver
 from tests.corpus import malformed as corpus
@@ -262,3 +263,36 @@ def _as_sent(letter: Letter | None, entry: Bad, bad: list[Bad]) -> bool:
         and letter.key is not None
         and bad[_number(letter.key)] is entry
     )
+
+
+def test_a_key_that_nearly_fills_a_record(tmp_path: Path) -> None:
+    """Its prediction and its dead letter have headers that the record had not: else writing them
+    fails at every start, and the pipeline never gets past it."""
+    value = orjson.dumps({"id": "a", "time": 1, "features": {"x": 1}})
+    keys = [b"k" * RECORD_BYTES, b"k" * (KEY_BYTES + 1), b"k" * KEY_BYTES, b"k" * RECORD_BYTES]
+    values = [value, value, value.replace(b'"a"', b'"b"'), b"not JSON"]
+    with TestDriver({}, tmp_path) as driver:
+        driver.pipe("events", values, keys)
+        driver.pipe("labels", [b"not JSON"], [b"k" * RECORD_BYTES])
+        driver.settle()
+        (prediction,) = driver.read("predictions")
+        letters = driver.read("dead-letters")
+    assert prediction.value["id"] == "b"
+    codes = [dict(letter.headers)["code"] for letter in letters]
+    assert sorted(codes) == ["not_json", "not_json", "too_large", "too_large"]
+
+
+def test_an_event_that_nearly_fills_a_record_and_is_asked_for(tmp_path: Path) -> None:
+    """A question says more than its event: else it cannot be written, at every start again."""
+    features = {f"t{i}": "x" * 99_000 for i in range(10)}
+    room = RECORD_BYTES - len(orjson.dumps({"id": "a", "time": 1, "features": features})) - 7
+    value = orjson.dumps({"id": "a", "time": 1, "features": {**features, "z": "y" * room}})
+    assert len(value) == RECORD_BYTES
+    with TestDriver({}, tmp_path) as driver:
+        driver.pipe("events", [value])
+        driver.settle()
+        (prediction,) = driver.read("predictions")
+        (question,) = driver.read("label-requests")
+    assert prediction.value["asked"]
+    assert question.value["features"] == {}
+    assert question.value["features_left_out"] is True

@@ -25,7 +25,7 @@ class SettableClock:
         return self.time_ms / 1000
 
     def sleep(self, seconds: float) -> None:
-        self.time_ms += int(seconds * 1000)
+        self.time_ms += max(1, round(seconds * 1000))
 
 
 class TestSqliteTransport(TransportContract):

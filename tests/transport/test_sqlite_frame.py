@@ -30,7 +30,11 @@ def batches(draw: st.DrawFn) -> Outgoing:
         draw(column(nullable) | st.just([None] * n)),
         draw(column(nullable)),
         tuple(draw(st.lists(HEADER, max_size=3))),
-        draw(st.dictionaries(st.text(max_size=3), column(st.none() | st.binary(max_size=3)), max_size=3)),
+        draw(
+            st.dictionaries(
+                st.text(max_size=3), column(st.none() | st.binary(max_size=3)), max_size=3
+            )
+        ),
     )
 
 

@@ -1,0 +1,104 @@
+"""Messages of confluent-kafka to chunks.
+
+Every field of a message is a call; called by `map`, without a loop of ours, a record without
+headers takes 0.3 µs here.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any, Final
+
+from confluent_kafka import Message
+
+from stream_cl.core.records import Chunk, Headers, TopicPartition
+
+Messages = Sequence[Any]
+
+_UNREADABLE: Final = "�"
+
+
+def by_partition(messages: Messages) -> Iterator[tuple[TopicPartition, Messages]]:
+    """Runs of messages of one partition, in order; errors and events are a run of one each."""
+    keys = list(
+        zip(
+            map(Message.topic, messages),
+            map(Message.partition, messages),
+            map(_is_record, map(Message.error, messages)),
+            strict=True,
+        )
+    )
+    if keys and keys.count(keys[0]) == len(keys) and keys[0][2]:
+        yield TopicPartition(*keys[0][:2]), messages
+        return
+    at = 0
+    for (topic, partition, is_record), run in groupby(keys):
+        length = len(list(run))
+        size = length if is_record else 1
+        for start in range(at, at + length, size):
+            yield TopicPartition(topic, partition), messages[start : start + size]
+        at += length
+
+
+def _is_record(error: Any) -> bool:
+    return error is None
+
+
+def chunk(place: TopicPartition, messages: Messages) -> Chunk:
+    """The records of a run, none of which is an error."""
+    return Chunk(
+        *place,
+        list(map(Message.offset, messages)),
+        [time_ms for _, time_ms in map(Message.timestamp, messages)],
+        list(map(Message.key, messages)),
+        list(map(Message.value, messages)),
+        _all_headers(messages),
+    )
+
+
+def _all_headers(messages: Messages) -> list[Headers]:
+    no_headers: Headers = ()
+    try:
+        # By `map`: called in place, Python 3.11 would not see that a name was no UTF-8.
+        found = list(map(Message.headers, messages))
+    except SystemError:
+        return [_headers(message) for message in messages]
+    # Pairs are handed on as they are: more objects would keep the garbage collector busy.
+    return [
+        (tuple(one) if None not in [value for _, value in one] else _without_null(one))
+        if one
+        else no_headers
+        for one in found
+    ]
+
+
+def _without_null(pairs: list[tuple[str, bytes | None]]) -> Headers:
+    return tuple((name, value or b"") for name, value in pairs)
+
+
+def _headers(message: Any) -> Headers:
+    """Headers of a record of which a name may be no UTF-8.
+
+    confluent-kafka leaves a hole where such a name should be and raises; asked again it hands out
+    the pair with the hole, which may be looked at by the garbage collector's means only.
+    """
+    names: list[str] = []
+    try:
+        ((found),) = map(Message.headers, (message,))
+    except SystemError as error:
+        if isinstance(error.__cause__, UnicodeDecodeError):
+            names.append(error.__cause__.object.decode(errors="replace"))
+        found = message.headers()
+    pairs = [gc.get_referents(pair) for pair in found or ()]
+    holes = sum(len(pair) < 2 for pair in pairs)
+    unread = names[0] if names and holes == 1 else _UNREADABLE
+    return tuple(
+        (_name(pair, unread), next((one for one in pair if isinstance(one, bytes)), b""))
+        for pair in pairs
+    )
+
+
+def _name(pair: list[Any], unread: str) -> str:
+    return next((one for one in pair if isinstance(one, str)), unread)

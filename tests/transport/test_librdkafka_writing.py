@@ -1,0 +1,210 @@
+"""What librdkafka writes: all of a transaction or nothing, whatever happens to it."""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+pytest.importorskip("confluent_kafka")
+
+from stream_cl.core.clock import SystemClock
+from stream_cl.core.errors import Fenced, RecordTooLarge, TransportError
+from stream_cl.core.records import Outgoing, TopicPartition
+from stream_cl.testing.kafka_broker import KafkaBroker
+from stream_cl.testing.kafka_source import Software
+from stream_cl.testing.transport_contract import outgoing, read_all
+from stream_cl.transport import librdkafka
+from stream_cl.transport.kafka import KafkaTransport
+from stream_cl.transport.kafka_client import CommitUnknown
+from stream_cl.transport.kafka_options import KafkaOptions
+from stream_cl.transport.librdkafka import Librdkafka
+
+CLOCK = SystemClock()
+TIMEOUT_S = 2.0
+"""After which a broker aborts a transaction, in tests that wait for it."""
+
+
+@pytest.fixture
+def options(kafka_broker: KafkaBroker) -> KafkaOptions:
+    return KafkaOptions((kafka_broker.bootstrap,))
+
+
+@pytest.fixture
+def client(options: KafkaOptions) -> Iterator[Librdkafka]:
+    opened = Librdkafka(options, CLOCK)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def log(client: Librdkafka, options: KafkaOptions) -> Iterator[KafkaTransport]:
+    opened = KafkaTransport(client, options, CLOCK)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def topic(log: KafkaTransport) -> str:
+    name = f"writing-{uuid.uuid4().hex[:8]}"
+    log.create_topic(name, 2)
+    return name
+
+
+def settled(client: Librdkafka, place: TopicPartition, end: int) -> None:
+    """Wait until the last stable offset is there."""
+    end_s = CLOCK.monotonic_s() + 20
+    while client.ends([place])[place] < end:
+        assert CLOCK.monotonic_s() < end_s, f"{place} does not reach {end}"
+        CLOCK.sleep(0.01)
+
+
+def test_one_that_is_fenced_cannot_commit_what_it_has_sent(
+    client: Librdkafka, log: KafkaTransport, topic: str
+) -> None:
+    """Else a process that wakes up writes its step beside that of the one that took over."""
+    name, place = f"writer-{topic}", TopicPartition(topic, 0)
+    earlier, later = client.producer(name), client.producer(name)
+    earlier.init()
+    earlier.send([outgoing(topic, [b"earlier"])])
+    earlier.add_offsets(name, {place: 1})
+    later.init()
+    with pytest.raises(Fenced, match=name):
+        earlier.commit()
+    earlier.abort()
+    earlier.close()
+    later.send([outgoing(topic, [b"later"])])
+    later.commit()
+    later.close()
+    settled(client, place, 4)
+    assert list(read_all(log, topic).values) == [b"later"]
+    assert client.committed(name) == {}
+
+
+def test_offsets_of_a_transaction_that_failed_are_in_no_later_one(
+    client: Librdkafka, log: KafkaTransport, topic: str
+) -> None:
+    """Else lag is shown for records that nobody has answered."""
+    name, a, b = f"writer-{topic}", TopicPartition(topic, 0), TopicPartition(topic, 1)
+    failed, later = client.producer(name), client.producer(name)
+    failed.init()
+    failed.send([outgoing(topic, [b"never"])])
+    failed.add_offsets(name, {a: 7})
+    failed.abort()
+    failed.close()
+    later.init()
+    later.send([outgoing(topic, [b"0"])])
+    later.add_offsets(name, {b: 3})
+    later.commit()
+    later.close()
+    assert client.committed(name) == {b: 3}
+    settled(client, a, 4)
+    assert list(read_all(log, topic).values) == [b"0"]
+
+
+def test_a_record_that_the_topic_does_not_take(
+    client: Librdkafka, log: KafkaTransport, topic: str
+) -> None:
+    """Else the step is committed without the record, or the error does not say what to do."""
+    client.alter(topic, {"max.message.bytes": "20000"})
+    writer = log.writer(f"writer-{topic}")
+    small, large = outgoing(topic, [b"small"] * 10, 1), outgoing(topic, [b"x", b"x" * 50_000])
+    with pytest.raises(RecordTooLarge, match=r"max\.message\.bytes"):
+        writer.commit([small, large], "group", {})
+    with pytest.raises(TransportError, match="opened anew"):
+        writer.commit([small], "group", {})
+    assert log.writer(f"writer-{topic}").commit([small], "group", {}) != [0]
+    assert list(read_all(log, topic, 1).values) == [b"small"] * 10
+    assert len(read_all(log, topic)) == 0
+
+
+def test_a_first_offset_is_that_of_its_batch(log: KafkaTransport, topic: str) -> None:
+    """Else the manifest points at other records than a step's."""
+    writer = log.writer(f"writer-{topic}")
+    columns = {"n": [b"%d" % i for i in range(3000)]}
+    large = Outgoing(topic, 0, [None] * 3000, [b"x" * 500] * 3000, (("all", b"1"),), columns)
+    batches = [outgoing(topic, [b"0"]), outgoing(topic, []), large, outgoing(topic, [b"y"], 1)]
+    assert writer.commit([*batches, outgoing(topic, [b"z"])], "group", {}) == [0, -1, 1, 0, 3001]
+    assert read_all(log, topic).values[3001] == b"z"
+
+
+def test_without_transactions_everything_is_there_at_once(
+    options: KafkaOptions, topic: str
+) -> None:
+    """Else `delivery: at_least_once` loses records or offsets without a word."""
+    options = dataclasses.replace(options, exactly_once=False)
+    log = KafkaTransport(Librdkafka(options, CLOCK), options, CLOCK)
+    writer, place = log.writer(f"writer-{topic}"), TopicPartition(topic, 0)
+    batches = [outgoing(topic, [b"0", b"1"]), outgoing(topic, [b"2"] * 2000)]
+    assert writer.commit(batches, f"group-{topic}", {place: 5}) == [0, 2]
+    assert log.group_offsets(f"group-{topic}") == {place: 5}
+    assert log.bounds([topic])[place].end == 2002
+    log._client.alter(topic, {"max.message.bytes": "20000"})
+    with pytest.raises(RecordTooLarge):
+        writer.commit([outgoing(topic, [b"3"] * 3 + [b"x" * 50_000])], "group", {})
+    log.close()
+
+
+@pytest.fixture
+def hanging(
+    kafka_software: Software, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[KafkaBroker, KafkaTransport, Librdkafka]]:
+    """A broker that may be stopped by SIGSTOP, with topic `a`, and short bounds."""
+    with KafkaBroker(software=kafka_software) as broker:
+        options = KafkaOptions((broker.bootstrap,), transaction_timeout_ms=int(TIMEOUT_S * 1000))
+        client = Librdkafka(options, CLOCK)
+        log = KafkaTransport(client, options, CLOCK)
+        log.create_topic("a")
+        monkeypatch.setattr(librdkafka, "REPLY_S", TIMEOUT_S)
+        monkeypatch.setattr(librdkafka, "REQUEST_S", TIMEOUT_S / 2)
+        yield broker, log, client
+        broker.resume()
+        log.close()
+
+
+def test_a_broker_that_hangs_is_an_error_in_time(
+    hanging: tuple[KafkaBroker, KafkaTransport, Librdkafka],
+) -> None:
+    """Else a pipeline stands still for ever, and nobody is told."""
+    broker, log, client = hanging
+    place = TopicPartition("a", 0)
+    writer, open_one = log.writer("one"), client.producer("two")
+    writer.commit([outgoing("a", [b"0"])], "one", {place: 1})
+    open_one.init()
+    open_one.send([outgoing("a", [b"open"])])
+    broker.pause()
+    for act, error in (
+        (lambda: client.ends([place]), TransportError),
+        (lambda: client.partitions(["a"]), TransportError),
+        (lambda: writer.commit([outgoing("a", [b"1"])], "one", {place: 2}), TransportError),
+        (open_one.commit, CommitUnknown),
+    ):
+        began_s = CLOCK.monotonic_s()
+        with pytest.raises(error, match="no answer from Kafka"):
+            act()
+        assert CLOCK.monotonic_s() - began_s < TIMEOUT_S + 2
+    began_s = CLOCK.monotonic_s()
+    open_one.close()
+    assert CLOCK.monotonic_s() - began_s < 2
+
+
+def test_records_that_expire_fail_their_transaction(
+    hanging: tuple[KafkaBroker, KafkaTransport, Librdkafka],
+) -> None:
+    """Else a step is committed of which some records were given up."""
+    broker, log, client = hanging
+    producer = client.producer("one")
+    producer.init()
+    producer.send([outgoing("a", [b"sent"])])
+    producer.abort()
+    broker.pause()
+    with pytest.raises(TransportError, match="no answer"):
+        producer.send([outgoing("a", [b"expired"])])
+    broker.resume()
+    with pytest.raises(TransportError):
+        producer.commit()
+    producer.close()
+    log.writer("one").commit([outgoing("a", [b"0"])], "one", {})
+    assert list(read_all(log, "a").values) == [b"0"]
