@@ -32,6 +32,19 @@ def _replay_mlp(options: Options) -> None:
     replay_mlp.main(["--data-dir", str(options.data_dir)])
 
 
+def _kafka(options: Options) -> None:
+    # The others do without a Kafka client, too.
+    from load_tests import kafka
+
+    kafka.run(options)
+
+
+def _latency(options: Options) -> None:
+    from load_tests import kafka_latency
+
+    kafka_latency.run(options)
+
+
 BENCHMARKS: Final[dict[str, Callable[[Options], None]]] = {
     "startup": startup.run,
     "step": step.run,
@@ -39,6 +52,8 @@ BENCHMARKS: Final[dict[str, Callable[[Options], None]]] = {
     "accuracy": accuracy.run,
     "intervals": intervals.run,
     "replay_mlp": _replay_mlp,
+    "kafka": _kafka,
+    "latency": _latency,
 }
 
 

@@ -21,7 +21,7 @@ FEATURE_TEXT_BYTES: Final = 100_000
 JSON_DEPTH: Final = 32
 REASON_CHARS: Final = 300
 HEADERS_PER_RECORD: Final = 64
-KEY_BYTES: Final = 65_536
+KEY_BYTES: Final = 16_384
 """Longest key of an event, which its prediction gets too."""
 TRACE_BYTES: Final = 512
 """Longest value of a trace header that is passed on (W3C Trace Context, 3.3.1.5)."""

@@ -12,6 +12,8 @@ another version no longer has what is reached for.
   limit; what they wait for can be waited for with one.
 - `send` takes 14 µs a record, and as much again for three headers: whole batches are put where
   it puts records.
+- A transactional request whose coordinator refuses the connection is forgotten by the sender.
+- A transactional request without an answer in time is a fatal error, whatever became of it.
 - A commit whose epoch was bumped (KIP-360) under way is told as done without EndTxn.
 """
 
@@ -30,6 +32,7 @@ from kafka.record.memory_records import MemoryRecordsBuilder
 from kafka.structs import ConsumerGroupMetadata
 from kafka.util import Timer
 
+from stream_cl.core.clock import Clock
 from stream_cl.core.errors import StreamClError, TransportError
 from stream_cl.transport import kafka_errors
 from stream_cl.transport.kafka_client import (
@@ -38,6 +41,7 @@ from stream_cl.transport.kafka_client import (
     PARTITION_BYTES,
     REQUEST_S,
     RETRY_S,
+    TRANSACTION_RETRY_S,
 )
 
 if find_spec("crc32c") is None:
@@ -53,6 +57,7 @@ if not kafka.__version__.startswith("3.0."):
 
 _MAGIC: Final = 2
 _NO_CODEC: Final = 0
+_READY_MS: Final = 1000
 
 
 def may_pass(error: BaseException) -> bool:
@@ -137,6 +142,25 @@ def never_split(producer: Any) -> None:
     """A batch that a broker finds too large is refused, not divided and sent again: what waits
     for the batch would never hear of its parts."""
     producer._sender._can_split = lambda *_: False
+
+
+def look_for_coordinators(producer: Any, clock: Clock) -> None:
+    """Ask again who coordinates when a broker is not there within a second.
+
+    kafka-python waits for it as long as for an answer; and where the connection is refused, its
+    sender forgets the request that it was about to send, which is then waited for in vain.
+    """
+    client = producer._sender._client
+    await_ready = client.await_ready
+
+    def is_there(node: Any, timeout_ms: float) -> bool:
+        try:
+            return bool(await_ready(node, min(timeout_ms, _READY_MS)))
+        except refusals.KafkaConnectionError:
+            clock.sleep(TRANSACTION_RETRY_S)
+            return False
+
+    client.await_ready = is_there
 
 
 def no_epoch_bump(producer: Any) -> None:

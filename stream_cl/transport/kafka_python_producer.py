@@ -75,6 +75,7 @@ class KafkaPythonProducer:
         )
         inside.never_create_topics(self._producer._metadata)
         inside.never_split(self._producer)
+        inside.look_for_coordinators(self._producer, clock)
         if transactional_id is not None:
             inside.no_epoch_bump(self._producer)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from stream_cl.core.limits import RECORD_BYTES
+from stream_cl.core.limits import KEY_BYTES, REASON_CHARS, RECORD_BYTES, TRACE_BYTES
 
 RECORD_OVERHEAD_BYTES: Final = 1_000_000
 """Room beside a value for its key and headers, which may be as large together."""
@@ -16,7 +16,10 @@ LEAST_MESSAGE_BYTES: Final = 1_048_588
 large key or headers are refused there."""
 FOREVER: Final = "-1"
 
+_OUR_HEADERS_BYTES: Final = 2 * TRACE_BYTES + 4 * REASON_CHARS + 4096
+
 assert RECORD_BYTES + RECORD_OVERHEAD_BYTES < MESSAGE_BYTES
+assert RECORD_BYTES + KEY_BYTES + _OUR_HEADERS_BYTES < LEAST_MESSAGE_BYTES, "outputs must fit"
 
 
 def wanted(retention_ms: int | None, min_insync: int | None = None) -> dict[str, str]:

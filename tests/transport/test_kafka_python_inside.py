@@ -14,6 +14,7 @@ from kafka.structs import TopicPartition as KafkaPartition
 
 from stream_cl.core.errors import Fenced
 from stream_cl.core.records import Chunk, TopicPartition
+from stream_cl.testing.clock import FakeClock
 from stream_cl.testing.kafka_broker import KafkaBroker
 from stream_cl.transport import kafka_python_inside as inside
 from stream_cl.transport.kafka_client import Failed
@@ -96,6 +97,22 @@ def test_a_wrapped_refusal_is_found() -> None:
     producer = SimpleNamespace(_transaction_manager=manager)
     vague = refusals.KafkaError("Cannot execute transactional method")
     assert isinstance(inside.told(inside.cause(producer, vague), "doing"), Fenced)
+
+
+def test_a_coordinator_that_refuses_the_connection_is_looked_for_again() -> None:
+    """Else the death of one broker hangs a commit until its timeout: kafka-python's sender forgets
+    the request that it was about to send when this raises."""
+    waits = []
+
+    def await_ready(_node: Any, timeout_ms: float) -> bool:
+        waits.append(timeout_ms)
+        raise refusals.KafkaConnectionError("refused")
+
+    client = SimpleNamespace(await_ready=await_ready)
+    producer = SimpleNamespace(_sender=SimpleNamespace(_client=client))
+    inside.look_for_coordinators(producer, FakeClock())
+    assert client.await_ready("coordinator-1", timeout_ms=40_000) is False
+    assert waits == [1000]
 
 
 def test_the_fetcher_takes_our_class() -> None:
