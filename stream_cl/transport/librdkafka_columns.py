@@ -63,8 +63,9 @@ def _all_headers(messages: Messages) -> list[Headers]:
     try:
         # By `map`: called in place, Python 3.11 would not see that a name was no UTF-8.
         found = list(map(Message.headers, messages))
-    except SystemError:
-        return [_headers(message) for message in messages]
+    except SystemError as error:
+        unread = _unread(error)
+        return [_headers(message, unread) for message in messages]
     # Pairs are handed on as they are: more objects would keep the garbage collector busy.
     return [
         (tuple(one) if None not in [value for _, value in one] else _without_null(one))
@@ -78,27 +79,36 @@ def _without_null(pairs: list[tuple[str, bytes | None]]) -> Headers:
     return tuple((name, value or b"") for name, value in pairs)
 
 
-def _headers(message: Any) -> Headers:
+def _headers(message: Any, unread: list[str]) -> Headers:
     """Headers of a record of which a name may be no UTF-8.
 
-    confluent-kafka leaves a hole where such a name should be and raises; asked again it hands out
-    the pair with the hole, which may be looked at by the garbage collector's means only.
+    confluent-kafka leaves a hole where such a name should be, and raises, once; asked again it
+    hands out the pair with the hole, which may be looked at by the garbage collector's means only.
+    A name is known if it is the only such one of its record, and `unread` is the one of a record
+    that has raised before.
     """
-    names: list[str] = []
     try:
-        ((found),) = map(Message.headers, (message,))
+        (found,) = map(Message.headers, (message,))
     except SystemError as error:
-        if isinstance(error.__cause__, UnicodeDecodeError):
-            names.append(error.__cause__.object.decode(errors="replace"))
+        unread = _unread(error)
         found = message.headers()
     pairs = [gc.get_referents(pair) for pair in found or ()]
-    holes = sum(len(pair) < 2 for pair in pairs)
-    unread = names[0] if names and holes == 1 else _UNREADABLE
+    holes = sum(not any(isinstance(one, str) for one in pair) for pair in pairs)
+    name = unread.pop() if holes and unread else _UNREADABLE
+    if holes > 1:
+        name = _UNREADABLE
     return tuple(
-        (_name(pair, unread), next((one for one in pair if isinstance(one, bytes)), b""))
+        (
+            next((one for one in pair if isinstance(one, str)), name),
+            next((one for one in pair if isinstance(one, bytes)), b""),
+        )
         for pair in pairs
     )
 
 
-def _name(pair: list[Any], unread: str) -> str:
-    return next((one for one in pair if isinstance(one, str)), unread)
+def _unread(error: SystemError) -> list[str]:
+    """The name that was no UTF-8, where the error tells it."""
+    cause = error.__cause__
+    if isinstance(cause, UnicodeDecodeError):
+        return [cause.object.decode(errors="replace")]
+    return []
