@@ -37,7 +37,7 @@ from stream_cl.api_records import (
 )
 from stream_cl.checkpoint.format import decode, encode
 from stream_cl.config import Config, environment, public, state_keys
-from stream_cl.config_file import load
+from stream_cl.config.file import load
 from stream_cl.core.errors import (
     CheckpointCorrupt,
     StateIncompatible,

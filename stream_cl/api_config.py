@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from stream_cl import __version__
 from stream_cl.config import Config
-from stream_cl.config_messages import locate, message
-from stream_cl.config_yaml import key_text
+from stream_cl.config.messages import locate, message
+from stream_cl.config.yaml import key_text
 from stream_cl.core.errors import CheckpointCorrupt, ConfigError, StateIncompatible
 from stream_cl.core.snapshot import Snapshot
 

@@ -11,8 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from stream_cl import __version__
-from stream_cl import config_sections as sections
-from stream_cl.config import Config, public, state_keys
+from stream_cl.config import Config, public, sections, state_keys
 from stream_cl.core.clock import Clock, SystemClock
 from stream_cl.core.errors import UserError
 from stream_cl.core.faults import Faults
@@ -67,7 +66,7 @@ def kafka_options(config: Config) -> KafkaOptions:
     Raises:
         UserError: a file that the config names cannot be read.
     """
-    from stream_cl.config_kafka import option_values, security_values
+    from stream_cl.config.kafka import option_values, security_values
     from stream_cl.transport.kafka_options import KafkaOptions, KafkaSecurity
 
     return KafkaOptions(security=KafkaSecurity(**security_values(config)), **option_values(config))
@@ -115,7 +114,7 @@ def decoder(config: sections.AnyFormat, folder: Path) -> Decoder:
 
             return JsonDecoder()
         case sections.AvroFormat():
-            from stream_cl.config_format import authorization
+            from stream_cl.config.format import authorization
             from stream_cl.decode.avro import AvroDecoder
             from stream_cl.decode.avro_schema import parse
             from stream_cl.decode.registry import SchemaRegistry

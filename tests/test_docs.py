@@ -16,7 +16,7 @@ import typer
 
 from stream_cl.cli.main import app
 from stream_cl.config import Config, kinds
-from stream_cl.config_sections import Section
+from stream_cl.config.sections import Section
 from stream_cl.core.protocols import REASONS
 from stream_cl.core.records import DEAD_LETTER_CODES, RawRecords
 from stream_cl.core.topics import NAMES

@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from stream_cl import build
-from stream_cl import config_sections as sections
-from stream_cl.config import Config, kinds
+from stream_cl.config import Config, kinds, sections
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ast.parse((ROOT / "stream_cl" / "build.py").read_text())

@@ -10,7 +10,7 @@ from stream_cl.core.errors import ConfigError, UserError
 
 def command(config: ConfigPath, sets: Sets = None) -> None:
     """Check a config: prints every mistake in it at once; exit status 2 if there is one."""
-    from stream_cl.config_rules import encoded_width
+    from stream_cl.config.rules import encoded_width
 
     try:
         settings = read_config(config, sets)

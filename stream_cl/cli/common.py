@@ -54,7 +54,7 @@ def read_config(path: Path | None, sets: list[str] | None) -> Config:
     """
     # pydantic takes longer to import than `--help` may take to answer.
     from stream_cl.config import environment
-    from stream_cl.config_file import load
+    from stream_cl.config.file import load
 
     return load(path, sets or [], environment())
 

@@ -117,7 +117,7 @@ def _play(stream: Stream, folder: Path, report: Path, ended: Callable[[], bool])
     from stream_cl.cli.demo_screen import screen
     from stream_cl.cli.demo_stage import Stage
     from stream_cl.cli.demo_watch import Watch
-    from stream_cl.config_file import load
+    from stream_cl.config.file import load
     from stream_cl.core.clock import SystemClock
 
     clock = SystemClock()

@@ -19,8 +19,8 @@ def command(
     sets: Sets = None,
 ) -> None:
     """Write a commented config with every default."""
-    from stream_cl.config_file import load
-    from stream_cl.config_template import template
+    from stream_cl.config.file import load
+    from stream_cl.config.template import template
 
     text = template(load(None, sets or [], {}))
     if file is None:

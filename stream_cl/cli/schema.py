@@ -9,8 +9,8 @@ def command(sets: Sets = None) -> None:
     """Print the JSON Schema of a config; with --set, the defaults in it are those values."""
     import orjson
 
-    from stream_cl.config_file import load
-    from stream_cl.config_template import json_schema
+    from stream_cl.config.file import load
+    from stream_cl.config.template import json_schema
 
     document = json_schema(load(None, sets or [], {}))
     emit(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())

@@ -1,6 +1,6 @@
 """Every fixed bound of the system, with its unit, and the relations between them.
 
-What a user may set is in `config.py`; what stands here protects the process and the
+What a user may set is in `config/model.py`; what stands here protects the process and the
 topics from any input. The relations are checked when the module is imported.
 """
 

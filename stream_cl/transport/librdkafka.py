@@ -197,6 +197,7 @@ class Librdkafka:
             self._options.transaction_timeout_ms,
             self._clock,
             self.commit_offsets,
+            self.committed,
         )
 
     def close(self) -> None:

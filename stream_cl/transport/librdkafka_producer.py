@@ -26,6 +26,7 @@ from stream_cl.transport.kafka_client import (
     CommitUnknown,
 )
 from stream_cl.transport.kafka_topics import MESSAGE_BYTES
+from stream_cl.transport.librdkafka_calls import flushed, within
 from stream_cl.transport.librdkafka_errors import is_silence, of, told
 
 _BATCH_BYTES: Final = 900_000
@@ -68,6 +69,7 @@ class LibrdkafkaProducer:
         transactional_id: None for a producer that is idempotent only.
         timeout_ms: after which the broker aborts a transaction.
         commit_offsets: commits a group's offsets without a transaction.
+        find_group: comes back when the group's coordinator answers.
     """
 
     def __init__(
@@ -78,12 +80,14 @@ class LibrdkafkaProducer:
         timeout_ms: int,
         clock: Clock,
         commit_offsets: CommitOffsets,
+        find_group: Callable[[str], object],
     ) -> None:
         self._name = transactional_id
         self._bootstrap = bootstrap
         self._limit_s = timeout_ms / 1000
         self._clock = clock
         self._commit_offsets = commit_offsets
+        self._find_group = find_group
         self._groups: dict[str, Any] = {}
         self._silent = False
         transaction = {
@@ -135,7 +139,7 @@ class LibrdkafkaProducer:
             for batch, report in zip(batches, reports, strict=True):
                 doing = f"writing to {batch.topic}[{batch.partition}]"
                 self._enqueue(batch, report)
-            left = _flushed(self._producer, self._limit_s)
+            left = flushed(self._producer, self._limit_s)
             self._check_transaction()
         except KafkaException as error:
             raise self._told(error, doing, topic=batch.topic) from error
@@ -155,9 +159,10 @@ class LibrdkafkaProducer:
             return
         wanted = [KafkaPartition(*at, offset) for at, offset in offsets.items()]
         doing = f"committing the offsets of group {group}"
+        metadata = self._group(group)
         self._repeated(
-            lambda left_s: self._producer.send_offsets_to_transaction(
-                wanted, self._group(group), left_s
+            lambda left_s: within(
+                left_s, self._producer.send_offsets_to_transaction, wanted, metadata, left_s
             ),
             lambda error: self._told(error, doing, group=group),
         )
@@ -233,8 +238,13 @@ class LibrdkafkaProducer:
 
     def _group(self, group: str) -> Any:
         """A group as a transaction wants it, without a generation: only a consumer has one, so
-        here is one that reaches nothing."""
+        here is one that reaches nothing.
+
+        Its coordinator is waited for elsewhere: in a transaction librdkafka asks for it once, and
+        if there is none yet, as in a cluster that is new, waits for ever.
+        """
         if group not in self._groups:
+            self._find_group(group)
             consumer = Consumer({"group.id": group, "log_level": 0})
             self._groups[group] = consumer.consumer_group_metadata()
             consumer.close()
@@ -246,17 +256,6 @@ class LibrdkafkaProducer:
         error, seconds = of(raised), self._limit_s if waited_s is None else waited_s
         self._silent = self._silent or is_silence(error)
         return told(error, doing, self._bootstrap, seconds, transactional_id=self._name, **about)
-
-
-def _flushed(producer: Any, timeout_s: float) -> int:
-    """How many records are still on their way after that time."""
-    try:
-        return int(producer.flush(timeout_s))
-    except SystemError as error:
-        # When a producer is fenced, confluent-kafka raises, and calls us back nevertheless.
-        if isinstance(error.__cause__, KafkaException):
-            raise error.__cause__ from None
-        raise
 
 
 def _headers(batch: Outgoing, common: list[tuple[str, bytes]]) -> Any:

@@ -22,7 +22,7 @@ from stream_cl.cli.demo_watch import Watch
 from stream_cl.cli.main import app
 from stream_cl.cli.rows import read_rows
 from stream_cl.config import public
-from stream_cl.config_file import load
+from stream_cl.config.file import load
 from stream_cl.core.clock import SystemClock
 from stream_cl.core.records import Outgoing
 from stream_cl.core.topics import Topics

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from stream_cl.cli.evaluate import recorded, rows_of_log
 from stream_cl.cli.main import app
-from stream_cl.config_file import load
+from stream_cl.config.file import load
 from stream_cl.core.records import Outgoing
 from stream_cl.transport.sqlite import SqliteTransport
 from tests.transport.test_sqlite_contract import SettableClock

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from stream_cl import build
 from stream_cl.config import Config, state_keys
-from stream_cl.config_file import load
-from stream_cl.config_kafka import Security
-from stream_cl.config_rules import kafka_bootstrap
+from stream_cl.config.file import load
+from stream_cl.config.kafka import Security
+from stream_cl.config.rules import kafka_bootstrap
 from stream_cl.core.errors import ConfigError
 from stream_cl.transport.kafka_options import KafkaOptions, KafkaSecurity
 

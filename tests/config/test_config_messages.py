@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_cl.config import Config
-from stream_cl.config_file import load
+from stream_cl.config.file import load
 from stream_cl.core.errors import ConfigError
 
 

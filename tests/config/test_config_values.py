@@ -13,10 +13,10 @@ import yaml
 from pydantic import SecretStr, ValidationError
 
 from stream_cl.config import NOT_STATE, Config, kinds, masked, public, state_keys
-from stream_cl.config_file import load
-from stream_cl.config_kafka import Security
-from stream_cl.config_sections import MajorityLearner, Section, SoftmaxLearner
-from stream_cl.config_template import json_schema, template
+from stream_cl.config.file import load
+from stream_cl.config.kafka import Security
+from stream_cl.config.sections import MajorityLearner, Section, SoftmaxLearner
+from stream_cl.config.template import json_schema, template
 from stream_cl.core.errors import ConfigError
 
 
@@ -228,7 +228,7 @@ def test_secrets_are_never_printed() -> None:
 def test_reading_a_config_needs_nothing_heavy() -> None:
     """`check` and the editor's schema must not wait for torch."""
     program = (
-        "import sys, stream_cl.config_file, stream_cl.config_template;"
+        "import sys, stream_cl.config.file, stream_cl.config.template;"
         "print(sorted({'numpy', 'torch', 'river', 'numba'} & set(sys.modules)))"
     )
     done = subprocess.run(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from stream_cl.config_file import load
+from stream_cl.config.file import load
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "deploy" / "docker-compose.yml"

@@ -174,7 +174,7 @@ def test_a_topic_that_is_not_there(
             client.ends([TopicPartition("nowhere", 0)])
         reader = client.reader()
         reader.assign({TopicPartition("nowhere", 0): 0})
-        assert isinstance(first_failed(reader).error, UnknownTopic)
+        assert list(reader.poll(1.0)) == []
         reader.close()
         producer = client.producer("writer")
         producer.init()

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
-from stream_cl.config_rules import Relation, as_tuple, check_path, kafka_bootstrap
-from stream_cl.config_sections import Section
+from stream_cl.config.rules import Relation, as_tuple, check_path, kafka_bootstrap
+from stream_cl.config.sections import Section
 from stream_cl.core.errors import UserError
 
 if TYPE_CHECKING:

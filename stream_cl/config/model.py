@@ -1,7 +1,7 @@
 """The whole config, and the only reader of the environment.
 
-The sections are in `config_sections.py`, the rules between them in `config_rules.py`; how
-a file becomes a `Config` is in `config_file.py`.
+The sections are in `config/sections.py`, the rules between them in `config/rules.py`; how
+a file becomes a `Config` is in `config/file.py`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Annotated, Any, Final, Literal, get_args
 from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 
-from stream_cl import config_sections as sections
-from stream_cl.config_format import broken_format_relations
-from stream_cl.config_kafka import Kafka, broken_kafka_relations
-from stream_cl.config_rules import KAFKA, broken_relations, check_transport, sqlite_path
-from stream_cl.config_sections import Section
+from stream_cl.config import sections
+from stream_cl.config.format import broken_format_relations
+from stream_cl.config.kafka import Kafka, broken_kafka_relations
+from stream_cl.config.rules import KAFKA, broken_relations, check_transport, sqlite_path
+from stream_cl.config.sections import Section
 
 ENVIRONMENT_PREFIX: Final = "STREAM_CL__"
 

@@ -15,11 +15,11 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
 
-from stream_cl.config_rules import Relation, wrong
+from stream_cl.config.rules import Relation, wrong
 from stream_cl.core.errors import UserError
 
 if TYPE_CHECKING:
-    from stream_cl.config_sections import AnyFormat, AvroFormat
+    from stream_cl.config.sections import AnyFormat, AvroFormat
 
 SECRET_BYTES: Final = 65_536
 """Largest file that is read for a secret."""

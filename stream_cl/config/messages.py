@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from pydantic import BaseModel
 
 from stream_cl.config import Config, kinds
-from stream_cl.config_yaml import KeyPath, is_secret
+from stream_cl.config.yaml import KeyPath, is_secret
 
 _SHOWN_CHARS: Final = 60
 

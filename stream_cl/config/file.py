@@ -16,9 +16,9 @@ from typing import Any, Final, NamedTuple
 from pydantic import ValidationError
 
 from stream_cl.config import ENVIRONMENT_PREFIX, Config, kinds
-from stream_cl.config_messages import Place, locate, message
-from stream_cl.config_rules import Relation
-from stream_cl.config_yaml import (
+from stream_cl.config.messages import Place, locate, message
+from stream_cl.config.rules import Relation
+from stream_cl.config.yaml import (
     FROM_ENVIRONMENT,
     FROM_FILE,
     FROM_SET,

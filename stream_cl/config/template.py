@@ -10,9 +10,9 @@ import yaml
 from pydantic_core import PydanticUndefined
 
 from stream_cl.config import Config, kinds, public
-from stream_cl.config_messages import Place, expected, schema_of
-from stream_cl.config_sections import Section
-from stream_cl.config_yaml import is_secret
+from stream_cl.config.messages import Place, expected, schema_of
+from stream_cl.config.sections import Section
+from stream_cl.config.yaml import is_secret
 
 _WIDTH: Final = 96
 _HEAD: Final = """\

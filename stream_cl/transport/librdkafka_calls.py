@@ -1,0 +1,50 @@
+"""Calls of confluent-kafka that cannot be taken at their word."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Thread
+from typing import Any, Final
+
+from confluent_kafka import KafkaError, KafkaException
+
+_GRACE_S: Final = 0.5
+"""A call with a timeout of its own may end by itself so long after it."""
+
+
+def within(timeout_s: float, call: Callable[..., object], *arguments: Any) -> None:
+    """Call it, and give it up when the time is over.
+
+    For what takes a timeout and does not keep it (librdkafka's issue 5456: a coordinator of a group
+    that went away is waited for without a bound). The thread stays with the producer that hangs.
+
+    Raises:
+        KafkaException: it raised this; `_TIMED_OUT` where it did not come back.
+    """
+    ended: list[BaseException | None] = []
+
+    def run() -> None:
+        try:
+            call(*arguments)
+            ended.append(None)
+        except BaseException as error:
+            ended.append(error)
+
+    thread = Thread(target=run, name="librdkafka-bounded", daemon=True)
+    thread.start()
+    thread.join(timeout_s + _GRACE_S)
+    if not ended:
+        raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+    if ended[0] is not None:
+        raise ended[0]
+
+
+def flushed(producer: Any, timeout_s: float) -> int:
+    """How many records are still on their way after that time."""
+    try:
+        return int(producer.flush(timeout_s))
+    except SystemError as error:
+        # When a producer is fenced, confluent-kafka raises, and calls us back nevertheless.
+        if isinstance(error.__cause__, KafkaException):
+            raise error.__cause__ from None
+        raise
