@@ -31,6 +31,11 @@ from stream_cl.transport.kafka_murmur import murmur2
 from stream_cl.transport.kafka_options import KafkaOptions
 from stream_cl.transport.kafka_writer import KafkaWriter, check_sizes
 
+ENDS_S: Final = 1.0
+"""How long ends are believed where nothing rests on them (`delivery: at_least_once`). What was
+fetched meanwhile counts too, so a step has it without a question to the broker."""
+OFFSETS_S: Final = 1.0
+"""How often a pipeline commits its offsets there: they are for lag tools only."""
 STARTS_S: Final = 5.0
 """How long a log's start is believed: it only grows, by retention."""
 
@@ -67,6 +72,7 @@ class KafkaTransport:
         self._starts: dict[TopicPartition, int] = {}
         self._starts_s = clock.monotonic_s()
         self._ends: dict[TopicPartition, int] = {}
+        self._ends_s = clock.monotonic_s() - ENDS_S
         self._written: dict[TopicPartition, int] = {}
         self._followed: Sequence[str] = ()
         self._gaps = Gaps()
@@ -94,9 +100,10 @@ class KafkaTransport:
     def bounds(self, topics: Sequence[str]) -> dict[TopicPartition, Bounds]:
         """Start and end of every partition of the topics; ends are last stable offsets.
 
-        Ends are those of one moment for the partitions that one broker leads; starts are up to
-        STARTS_S old. Offsets at which a read has found no record (transaction markers) are taken
-        off an end. From now on the partitions of these topics are read ahead, and no others.
+        Ends are those of one moment for the partitions that one broker leads (without
+        `exactly_once` up to ENDS_S old); starts are up to STARTS_S old. Offsets at which a read
+        has found no record (transaction markers) are taken off an end. From now on the partitions
+        of these topics are read ahead, and no others.
 
         Raises:
             UnknownTopic: one of them does not exist.
@@ -108,7 +115,7 @@ class KafkaTransport:
                 for partition in range(self._catalogue.partitions(topic))
             ]
             starts = self._log_starts(places)
-            ends = self._fresh_ends(places)
+            ends = self._believed_ends(places) or self._fresh_ends(places)
             self._followed = tuple(topics)
             if self._ahead is not None:
                 self._ahead.drop_others(self._followed)
@@ -199,7 +206,7 @@ class KafkaTransport:
     def writer(self, name: str) -> KafkaWriter:
         """Become the one writer of this name; every earlier one is fenced from now on, and what it
         left open is aborted. Without `exactly_once` nobody is fenced."""
-        return self._writer(name, self._faults)
+        return self._writer(name, self._faults, OFFSETS_S)
 
     def check(self, batches: Sequence[Outgoing]) -> None:
         """What would be refused, before anything is sent.
@@ -226,9 +233,12 @@ class KafkaTransport:
         place = f"{socket.gethostname()}-{os.getpid()}"
         return f"{self._options.client_id}-{place}-{self._clock.now_ms()}-{id(self)}"
 
-    def _writer(self, name: str, faults: Faults) -> KafkaWriter:
+    def _writer(self, name: str, faults: Faults, offsets_s: float = 0.0) -> KafkaWriter:
         producer = self._client.producer(name if self._options.exactly_once else None)
-        writer = KafkaWriter(name, producer, self.check, self._wrote, self._clock, faults)
+        offsets_s = 0.0 if self._options.exactly_once else offsets_s
+        writer = KafkaWriter(
+            name, producer, self.check, self._wrote, self._clock, faults, offsets_s
+        )
         self._writers = [one for one in self._writers if not one.is_over]
         self._writers.append(writer)
         return writer
@@ -242,6 +252,19 @@ class KafkaTransport:
         for batch, offset in zip(batches, first, strict=True):
             if len(batch):
                 self._written[TopicPartition(batch.topic, batch.partition)] = offset + len(batch)
+
+    def _believed_ends(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """Ends that need no question; empty where the broker must be asked."""
+        now_s = self._clock.monotonic_s()
+        if self._options.exactly_once or self._ahead is None or now_s - self._ends_s >= ENDS_S:
+            self._ends_s = now_s
+            return {}
+        if any(at not in self._ends for at in places):
+            return {}
+        for at in places:
+            seen = max(self._ahead.reached(at), self._written.get(at, 0))
+            self._ends[at] = max(self._ends[at], seen)
+        return {at: self._ends[at] for at in places}
 
     def _fresh_ends(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         """Last stable offsets, and not before what was committed here: the broker moves them on a

@@ -101,6 +101,10 @@ class Ahead:
             return None
         return hand.take(offset, max_records) if hand.chunks[-1].offsets[-1] >= offset else None
 
+    def reached(self, place: TopicPartition) -> int:
+        """The offset behind all that was fetched of a partition; 0 if it is not read."""
+        return self._reader.position(place) if place in self._partitions else 0
+
     def read(
         self, place: TopicPartition, offset: int, max_records: int, end: int
     ) -> tuple[Chunk | None, int]:

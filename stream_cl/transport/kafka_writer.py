@@ -18,6 +18,7 @@ the other, nobody is fenced, and a crash between them repeats records.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 from stream_cl.core import limits
 from stream_cl.core.clock import Clock
@@ -36,6 +37,8 @@ class KafkaWriter:
         producer: new; becomes the writer here.
         check: raises what would be refused, before anything is sent.
         wrote: told of what was committed, with the first offset of each batch.
+        offsets_s: seconds between two commits of offsets where there is no transaction; what is
+            left is committed by `close`. 0 commits them with each step.
 
     Raises:
         TransportError: the transactional id is refused, or its coordinator does not answer.
@@ -49,8 +52,14 @@ class KafkaWriter:
         wrote: Callable[[Sequence[Outgoing], Sequence[int]], None],
         clock: Clock,
         faults: Faults,
+        offsets_s: float = 0.0,
     ) -> None:
         self._name = name
+        self._clock = clock
+        self._offsets_s = offsets_s
+        self._offsets_due_s = clock.monotonic_s() + offsets_s
+        self._offsets: dict[TopicPartition, int] = {}
+        self._group = ""
         self._producer = producer
         self._check = check
         self._wrote = wrote
@@ -101,8 +110,10 @@ class KafkaWriter:
             return [-1] * len(batches)  # an empty transaction sends nothing, so it proves nothing
         try:
             first = self._producer.send(batches)
-            if offsets:
-                self._producer.add_offsets(group, offsets)
+            self._group = group
+            self._offsets.update(offsets)
+            if self._clock.monotonic_s() >= self._offsets_due_s:
+                self._commit_offsets()
             self._faults.reach("commit-half-written")
             self._producer.commit()
             self._wrote(batches, first)
@@ -114,7 +125,16 @@ class KafkaWriter:
 
     def close(self) -> None:
         """Give the connections back; what is open stays open until its timeout."""
+        if self._offsets and self._over is None:
+            with suppress(TransportError):  # nothing rests on them
+                self._commit_offsets()
         self._producer.close()
+
+    def _commit_offsets(self) -> None:
+        if self._offsets:
+            self._producer.add_offsets(self._group, self._offsets)
+        self._offsets = {}
+        self._offsets_due_s = self._clock.monotonic_s() + self._offsets_s
 
     def _give_up(self, error: BaseException) -> None:
         """Whoever comes next must find nothing of this producer. An outcome that is not known is

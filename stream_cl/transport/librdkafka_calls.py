@@ -1,4 +1,4 @@
-"""Calls of confluent-kafka that cannot be taken at their word."""
+"""Calls of librdkafka that take a timeout and do not keep it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _GRACE_S: Final = 0.5
 def within(timeout_s: float, call: Callable[..., object], *arguments: Any) -> None:
     """Call it, and give it up when the time is over.
 
-    For what takes a timeout and does not keep it (librdkafka's issue 5456: a coordinator of a group
-    that went away is waited for without a bound). The thread stays with the producer that hangs.
+    librdkafka's issue 5456: a coordinator of a group that went away is waited for without a bound.
+    The thread, and the producer that hangs, stay as long as it does.
 
     Raises:
         KafkaException: it raised this; `_TIMED_OUT` where it did not come back.
@@ -37,14 +37,3 @@ def within(timeout_s: float, call: Callable[..., object], *arguments: Any) -> No
         raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
     if ended[0] is not None:
         raise ended[0]
-
-
-def flushed(producer: Any, timeout_s: float) -> int:
-    """How many records are still on their way after that time."""
-    try:
-        return int(producer.flush(timeout_s))
-    except SystemError as error:
-        # When a producer is fenced, confluent-kafka raises, and calls us back nevertheless.
-        if isinstance(error.__cause__, KafkaException):
-            raise error.__cause__ from None
-        raise

@@ -26,7 +26,7 @@ from stream_cl.transport.kafka_client import (
     CommitUnknown,
 )
 from stream_cl.transport.kafka_topics import MESSAGE_BYTES
-from stream_cl.transport.librdkafka_calls import flushed, within
+from stream_cl.transport.librdkafka_calls import within
 from stream_cl.transport.librdkafka_errors import is_silence, of, told
 
 _BATCH_BYTES: Final = 900_000
@@ -139,7 +139,7 @@ class LibrdkafkaProducer:
             for batch, report in zip(batches, reports, strict=True):
                 doing = f"writing to {batch.topic}[{batch.partition}]"
                 self._enqueue(batch, report)
-            left = flushed(self._producer, self._limit_s)
+            left = self._flushed()
             self._check_transaction()
         except KafkaException as error:
             raise self._told(error, doing, topic=batch.topic) from error
@@ -161,16 +161,14 @@ class LibrdkafkaProducer:
         doing = f"committing the offsets of group {group}"
         metadata = self._group(group)
         self._repeated(
-            lambda left_s: within(
-                left_s, self._producer.send_offsets_to_transaction, wanted, metadata, left_s
-            ),
+            lambda left_s: within(left_s, lambda: self._send_offsets(wanted, metadata, left_s)),
             lambda error: self._told(error, doing, group=group),
         )
 
     def commit(self) -> None:
         """EndTxn, and wait for its acknowledgement."""
         if self._name is not None:
-            self._repeated(self._producer.commit_transaction, self._not_committed)
+            self._repeated(self._end, self._not_committed)
 
     def abort(self) -> None:
         """Abort if that is possible; raises nothing."""
@@ -195,6 +193,22 @@ class LibrdkafkaProducer:
             produce(topic, value, key, partition, told, headers=headers)
             if self._name is not None:
                 told = None
+
+    def _flushed(self) -> int:
+        """How many records are still on their way after the time."""
+        try:
+            return int(self._producer.flush(self._limit_s))
+        except SystemError as error:
+            # When a producer is fenced, confluent-kafka raises, and calls us back nevertheless.
+            if isinstance(error.__cause__, KafkaException):
+                raise error.__cause__ from None
+            raise
+
+    def _send_offsets(self, wanted: list[Any], metadata: Any, timeout_s: float) -> None:
+        self._producer.send_offsets_to_transaction(wanted, metadata, timeout_s)
+
+    def _end(self, timeout_s: float) -> None:
+        self._producer.commit_transaction(timeout_s)
 
     def _check_transaction(self) -> None:
         """Raise what librdkafka knows of a record that has failed.
@@ -253,6 +267,9 @@ class LibrdkafkaProducer:
     def _told(
         self, raised: KafkaException, doing: str, waited_s: float | None = None, **about: Any
     ) -> StreamClError:
+        # Else whoever keeps the error keeps the producer, with its connections, by the frames of
+        # `_enqueue`; for the same reason it is nobody's argument.
+        raised.with_traceback(None)
         error, seconds = of(raised), self._limit_s if waited_s is None else waited_s
         self._silent = self._silent or is_silence(error)
         return told(error, doing, self._bootstrap, seconds, transactional_id=self._name, **about)

@@ -258,4 +258,5 @@ def test_without_transactions(kafka_broker: KafkaBroker) -> None:
         assert later.epoch > setting.writer.epoch
         assert setting.commit(b"3") == [3], "nobody is fenced"
         assert read_all(log, setting.topic) == [b"0", b"1", b"2", b"3"]
-        assert log.group_offsets(setting.group) == setting.at
+        setting.writer.close()
+        assert log.group_offsets(setting.group) == setting.at, "of the last step, at the latest now"

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from threading import Event
 
+import psutil
 import pytest
 
 pytest.importorskip("confluent_kafka")
@@ -127,6 +128,25 @@ def test_a_record_that_the_topic_does_not_take(
     assert log.writer(f"writer-{topic}").commit([small], "group", {}) != [0]
     assert list(read_all(log, topic, 1).values) == [b"small"] * 10
     assert len(read_all(log, topic)) == 0
+
+
+def test_writers_that_failed_give_their_connections_back(
+    client: Librdkafka, log: KafkaTransport, topic: str
+) -> None:
+    """Else a process that opens its writer again and again runs out of threads and sockets."""
+    name, large = f"writer-{topic}", outgoing(topic, [b"x" * 50_000])
+    client.alter(topic, {"max.message.bytes": "20000"})
+    kept: list[BaseException] = []
+    threads: list[int] = []
+    for _ in range(4):
+        earlier, writer = log.writer(name), log.writer(name)
+        for one in (earlier, writer):
+            with pytest.raises(TransportError) as raised:
+                one.commit([large], name, {TopicPartition(topic, 0): 1})
+            kept.append(raised.value)
+        threads.append(psutil.Process().num_threads())
+    assert {type(error) for error in kept} == {Fenced, RecordTooLarge}
+    assert threads[-1] <= threads[0], threads
 
 
 def test_a_first_offset_is_that_of_its_batch(log: KafkaTransport, topic: str) -> None:
