@@ -85,7 +85,13 @@ def kafka_client(config: Config, options: KafkaOptions, clock: Clock) -> KafkaCl
 
             return KafkaPython(options, clock)
         case "librdkafka":
-            raise UserError("client: librdkafka is not there yet; take kafka-python")
+            try:
+                from stream_cl.transport.librdkafka import Librdkafka
+            except ImportError as error:
+                raise UserError(
+                    f'client: librdkafka needs `pip install "stream-cl[librdkafka]"` ({error})'
+                ) from None
+            return Librdkafka(options, clock)
         case _:
             assert_never(config.client)
 

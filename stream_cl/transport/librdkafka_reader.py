@@ -64,6 +64,7 @@ class LibrdkafkaReader:
         self._consumer = committed_consumer(settings)
         self._bootstrap = bootstrap
         self._positions: dict[TopicPartition, int] = {}
+        self._paused: set[TopicPartition] = set()
 
     def assign(self, positions: Mapping[TopicPartition, int]) -> None:
         """Read these partitions from now on and no others."""
@@ -74,17 +75,27 @@ class LibrdkafkaReader:
     def seek(self, place: TopicPartition, offset: int) -> None:
         """Go on at `offset` in an assigned partition."""
         # librdkafka's own seek is refused while a partition is being assigned.
-        self._drop([place])
-        self._add({place: offset})
+        if place in self._paused:
+            self._positions[place] = offset
+        else:
+            self._drop([place])
+            self._add({place: offset})
 
     def position(self, place: TopicPartition) -> int:
         """The offset behind all that `poll` has given or passed over."""
         return self._positions[place]
 
     def pause(self, places: Collection[TopicPartition], paused: bool) -> None:
-        """Give nothing of these partitions, or give it again."""
-        turn = self._consumer.pause if paused else self._consumer.resume
-        turn([KafkaPartition(*place) for place in places])
+        """Give nothing of these partitions, or give it again from the position on."""
+        # Paused by librdkafka, a partition may be told to have ended before its last records, which
+        # it fetches again, are handed out; and what it had fetched is lost there too.
+        turned = [place for place in places if (place in self._paused) != paused]
+        if paused:
+            self._consumer.incremental_unassign([KafkaPartition(*place) for place in turned])
+            self._paused.update(turned)
+        else:
+            self._paused.difference_update(turned)
+            self._add({place: self._positions[place] for place in turned})
 
     def poll(self, timeout_s: float) -> Sequence[Chunk | Failed]:
         """What has come; waits `timeout_s` at most for the first."""
@@ -98,7 +109,8 @@ class LibrdkafkaReader:
             error = run[0].error()
             if error is not None:
                 arrived += self._failed(place, error, run[0].offset())
-            elif place in self._positions:
+            elif place in self._positions and place not in self._paused:
+                assert run[0].offset() >= self._positions[place], f"{place} went back"
                 arrived.append(chunk(place, run))
                 self._positions[place] = run[-1].offset() + 1
         return arrived
@@ -111,7 +123,7 @@ class LibrdkafkaReader:
         """The partitions that an error is about, no longer assigned; none if it may pass."""
         code = error.code()
         if code == KafkaError._PARTITION_EOF:
-            if place in self._positions:
+            if place in self._positions and place not in self._paused:
                 self._positions[place] = max(self._positions[place], offset)
             return []
         if may_pass(error) or code == KafkaError.GROUP_AUTHORIZATION_FAILED:
@@ -149,8 +161,10 @@ class LibrdkafkaReader:
             self._positions.update(positions)
 
     def _drop(self, places: Collection[TopicPartition]) -> None:
-        gone = [KafkaPartition(*place) for place in places]
-        for place in list(places):
+        gone = list(places)
+        for place in gone:
             del self._positions[place]
-        if gone:
-            self._consumer.incremental_unassign(gone)
+        assigned = [KafkaPartition(*place) for place in gone if place not in self._paused]
+        self._paused.difference_update(gone)
+        if assigned:
+            self._consumer.incremental_unassign(assigned)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from random import Random
 
 import pytest
 
@@ -140,6 +141,37 @@ def test_a_paused_partition_gives_nothing_and_loses_nothing(
     assert reader.position(place) == 3
     reader.pause([place], False)
     assert values(read_to(reader, place, 5)) == [b"2"]
+
+
+def test_whatever_is_paused_the_position_never_passes_a_record(
+    client: Librdkafka, reader: KafkaReader, topic: str
+) -> None:
+    """Else records behind a transaction marker are taken for another marker, and lost."""
+    places = [TopicPartition(topic, 0), TopicPartition(topic, 1)]
+    draw, written, read = Random(5), {at: [] for at in places}, {at: [] for at in places}
+    reader.assign(dict.fromkeys(places, 0))
+    producer, paused = client.producer(f"writer-{topic}"), set[TopicPartition]()
+    producer.init()
+    for _ in range(150):
+        at, count = draw.choice(places), draw.randint(1, 3)
+        (first,) = producer.send([outgoing(topic, [b"x"] * count, at.partition)])
+        producer.commit()
+        written[at] += range(first, first + count)
+        turned = draw.choice(places)
+        reader.pause([turned], turned not in paused)
+        paused ^= {turned}
+        for one in reader.poll(draw.choice([0, 0.001, 0.01])):
+            assert isinstance(one, Chunk), one
+            read[TopicPartition(one.topic, one.partition)] += one.offsets
+        for at in places:
+            assert read[at] == [offset for offset in written[at] if offset < reader.position(at)]
+    producer.close()
+    reader.pause(list(paused), False)
+    for at in places:
+        for one in read_to(reader, at, written[at][-1] + 2):
+            assert isinstance(one, Chunk), one
+            read[TopicPartition(one.topic, one.partition)] += one.offsets
+    assert read == written
 
 
 def test_what_expired_fails_the_partition_alone(

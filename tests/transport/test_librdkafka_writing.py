@@ -165,14 +165,14 @@ def test_without_transactions_everything_is_there_at_once(
     """Else `delivery: at_least_once` loses records or offsets without a word."""
     options = dataclasses.replace(options, exactly_once=False)
     log = KafkaTransport(Librdkafka(options, CLOCK), options, CLOCK)
-    writer, place = log.writer(f"writer-{topic}"), TopicPartition(topic, 0)
+    place = TopicPartition(topic, 0)
     batches = [outgoing(topic, [b"0", b"1"]), outgoing(topic, [b"2"] * 2000)]
-    assert writer.commit(batches, f"group-{topic}", {place: 5}) == [0, 2]
+    assert log.append_and_commit(batches, f"group-{topic}", {place: 5}) == [0, 2]
     assert log.group_offsets(f"group-{topic}") == {place: 5}
     assert log.bounds([topic])[place].end == 2002
     log._client.alter(topic, {"max.message.bytes": "20000"})
     with pytest.raises(RecordTooLarge):
-        writer.commit([outgoing(topic, [b"3"] * 3 + [b"x" * 50_000])], "group", {})
+        log.append([outgoing(topic, [b"3"] * 3 + [b"x" * 50_000])])
     log.close()
 
 
