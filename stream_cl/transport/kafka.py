@@ -235,10 +235,12 @@ class KafkaTransport:
 
     def _writer(self, name: str, faults: Faults, offsets_s: float = 0.0) -> KafkaWriter:
         producer = self._client.producer(name if self._options.exactly_once else None)
-        offsets_s = 0.0 if self._options.exactly_once else offsets_s
+        whole = self._options.exactly_once
+        offsets_s = 0.0 if whole else offsets_s
         writer = KafkaWriter(
-            name, producer, self.check, self._wrote, self._clock, faults, offsets_s
-        )
+            name, producer, self.check, self._wrote, self._clock, faults,
+            whole=whole, offsets_s=offsets_s,
+        )  # fmt: skip
         self._writers = [one for one in self._writers if not one.is_over]
         self._writers.append(writer)
         return writer

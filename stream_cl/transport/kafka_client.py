@@ -19,7 +19,7 @@ What holds for every method below:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -119,9 +119,12 @@ class KafkaProducing(Protocol):
         """
         ...
 
-    def send(self, batches: Sequence[Outgoing]) -> list[int]:
+    def send(
+        self, batches: Sequence[Outgoing], meanwhile: Callable[[], None] | None = None
+    ) -> list[int]:
         """Begin a transaction (if transactional), append all batches, wait until every record is
-        acknowledged, and give the offset of the first record of each batch.
+        acknowledged, and give the offset of the first record of each batch. `meanwhile` is called
+        when all batches are on their way, before they are waited for; what it raises comes out.
 
         Returns only when each single record was acknowledged. Topics and partitions exist and no
         record is larger than limits allow: `kafka.py` has checked.

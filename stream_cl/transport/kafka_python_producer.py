@@ -97,7 +97,9 @@ class KafkaPythonProducer:
         except refusals.KafkaError as error:
             raise self._told(error, f"becoming the writer {self._name}") from error
 
-    def send(self, batches: Sequence[Outgoing]) -> list[int]:
+    def send(
+        self, batches: Sequence[Outgoing], meanwhile: Callable[[], None] | None = None
+    ) -> list[int]:
         """Append all batches; the offset of each one's first record."""
         doing = f"writing to {', '.join(dict.fromkeys(batch.topic for batch in batches))}"
         try:
@@ -107,6 +109,8 @@ class KafkaPythonProducer:
                 inside.begin(self._producer, map(_place, filter(len, batches)))
             sent = [self._enqueue(batch) for batch in batches]
             inside.wake(self._producer)
+            if meanwhile is not None:
+                meanwhile()
             deadline_s = self._clock.monotonic_s() + self._limit_s
             first = []
             for batch, futures in zip(batches, sent, strict=True):

@@ -3,16 +3,17 @@
 Order of a writer's commit, and what a crash between two numbers means:
 
 1. Names, partitions and sizes are checked: nothing was sent.
-2. Begin; all records are sent, and every single one acknowledged: nobody sees them.
-3. The group's offsets join the transaction: nobody sees them. `commit-half-written`
+2. Begin; all records are sent: nobody sees them.
+3. While they are on their way the group's offsets join the transaction; then every single record
+   is acknowledged: nobody sees them. `commit-half-written`
 4. EndTxn is sent and acknowledged: all is there. `committed`
 
 After any error the producer is thrown away, aborted where that is possible: what a failed
 transaction left behind in it (records, offsets) can be in no later one. Then the writer can only
 be opened anew. Whoever comes after a crash aborts what was left open, when it becomes the writer.
 
-With `exactly_once` off there is no transaction: 2 makes records visible, 3 the offsets, one after
-the other, nobody is fenced, and a crash between them repeats records.
+With `exactly_once` off there is no transaction: records become visible one by one, the offsets
+after the last of them, nobody is fenced, and a crash between them repeats records.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class KafkaWriter:
         producer: new; becomes the writer here.
         check: raises what would be refused, before anything is sent.
         wrote: told of what was committed, with the first offset of each batch.
+        whole: whether a commit is a transaction.
         offsets_s: seconds between two commits of offsets where there is no transaction; what is
             left is committed by `close`. 0 commits them with each step.
 
@@ -52,10 +54,13 @@ class KafkaWriter:
         wrote: Callable[[Sequence[Outgoing], Sequence[int]], None],
         clock: Clock,
         faults: Faults,
+        *,
+        whole: bool,
         offsets_s: float = 0.0,
     ) -> None:
         self._name = name
         self._clock = clock
+        self._whole = whole
         self._offsets_s = offsets_s
         self._offsets_due_s = clock.monotonic_s() + offsets_s
         self._offsets: dict[TopicPartition, int] = {}
@@ -109,9 +114,9 @@ class KafkaWriter:
         if not offsets and not any(map(len, batches)):
             return [-1] * len(batches)  # an empty transaction sends nothing, so it proves nothing
         try:
-            first = self._producer.send(batches)
             self._group = group
             self._offsets.update(offsets)
+            first = self._producer.send(batches, self._commit_offsets if self._whole else None)
             if self._clock.monotonic_s() >= self._offsets_due_s:
                 self._commit_offsets()
             self._faults.reach("commit-half-written")

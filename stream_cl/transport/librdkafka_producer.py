@@ -31,8 +31,9 @@ from stream_cl.transport.librdkafka_errors import is_silence, of, told
 
 _BATCH_BYTES: Final = 900_000
 """Size of a batch of records; below max.message.bytes, whose default is 1,048,588."""
-_LINGER_MS: Final = 100
-"""How long a batch waits for more: until all are handed over, since `flush` does not wait."""
+_LINGER_MS: Final = 1
+"""How long a batch waits for more. The first are under way while the others are handed over, and
+while the offsets are; `flush` does not wait."""
 _UNLIMITED: Final = 2**31 - 1
 _UNKNOWN: Final = (
     "it is not known whether the step was committed, and after a restart the log will tell"
@@ -129,7 +130,9 @@ class LibrdkafkaProducer:
             self._silent = is_silence(of(error))
             raise self._told(error, f"becoming the writer {self._name}", REPLY_S) from error
 
-    def send(self, batches: Sequence[Outgoing]) -> list[int]:
+    def send(
+        self, batches: Sequence[Outgoing], meanwhile: Callable[[], None] | None = None
+    ) -> list[int]:
         """Append all batches; the offset of each one's first record."""
         doing = f"writing to {', '.join(dict.fromkeys(batch.topic for batch in batches))}"
         reports = [_Report() for _ in batches]
@@ -139,8 +142,12 @@ class LibrdkafkaProducer:
             for batch, report in zip(batches, reports, strict=True):
                 doing = f"writing to {batch.topic}[{batch.partition}]"
                 self._enqueue(batch, report)
+            failed = _raised(meanwhile)
             left = self._flushed()
-            self._check_transaction()
+            if failed is not None and all(report.error is None for report in reports):
+                raise failed  # else a record that failed is why, and is told of below
+            if failed is None:
+                self._check_transaction()
         except KafkaException as error:
             raise self._told(error, doing, topic=batch.topic) from error
         for batch, report in zip(batches, reports, strict=True):
@@ -284,3 +291,13 @@ def _headers(batch: Outgoing, common: list[tuple[str, bytes]]) -> Any:
         common + [(name, own) for name, own in zip(names, row, strict=True) if own is not None]
         for row in zip(*batch.each.values(), strict=True)
     )
+
+
+def _raised(call: Callable[[], None] | None) -> StreamClError | None:
+    """What the call raised, if anything."""
+    try:
+        if call is not None:
+            call()
+    except StreamClError as error:
+        return error
+    return None
