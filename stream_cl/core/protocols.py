@@ -245,6 +245,15 @@ class Transport(Protocol):
         `timeout_s` at most. A log that cannot tell by itself is looked at every `poll_s`."""
         ...
 
+    def settle(self, topic: str) -> None:
+        """Wait until all that was appended to a topic is decided: visible, or gone for good. For
+        a topic that nobody else appends to any more.
+
+        Raises:
+            TransportError: something stays undecided.
+        """
+        ...
+
     def writer(self, name: str) -> Writer:
         """Become the one writer of this name; every earlier one is fenced from now on."""
         ...

@@ -94,6 +94,7 @@ class Pipeline:
         self._writer = self._transport.writer(self.group)
         self._faults.reach("fenced")
         topic = self.plan.topics.manifest
+        self._transport.settle(topic)
         story = (
             salvage(self._transport, topic, self.group, self._folder)
             if new_state

@@ -71,6 +71,10 @@ class PrefixedTransport:
         """As the log does it."""
         self._transport.wait(timeout_s, poll_s)
 
+    def settle(self, topic: str) -> None:
+        """As the log does it."""
+        self._transport.settle(self._prefix + topic)
+
     def writer(self, name: str) -> Writer:
         """The writer of this name with the prefix."""
         return _PrefixedWriter(self, self._transport.writer(self._prefix + name))

@@ -314,6 +314,20 @@ class TransportContract:
         times = read_all(transport, "a").timestamps_ms
         assert all(earlier <= later for earlier, later in pairwise(times))
 
+    def test_what_is_settled_is_all_there(
+        self, transport: Transport, open_transport: OpenTransport
+    ) -> None:
+        """Else a pipeline that takes over misses the last step of the one before."""
+        earlier, other = transport.writer("pipeline"), open_transport()
+        for i in range(5):
+            earlier.commit([outgoing("b", [b"%d" % i])], "pipeline", {})
+            other.writer("pipeline")
+            other.settle("b")
+            assert list(read_all(other, "b").values) == [b"%d" % j for j in range(i + 1)]
+            earlier = transport.writer("pipeline")
+        with pytest.raises(UnknownTopic):
+            transport.settle("nowhere")
+
     def test_unknown_topics(self, transport: Transport) -> None:
         """Else a misspelt topic would look like one without records."""
         with pytest.raises(UnknownTopic, match="nowhere"):

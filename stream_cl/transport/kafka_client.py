@@ -195,6 +195,11 @@ class KafkaClient(Protocol):
         fetch is held back: this is asked before every step."""
         ...
 
+    def written(self, places: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """High watermarks (read_uncommitted): the offsets behind all that was appended, decided or
+        not. Asked once at a start."""
+        ...
+
     def delete_records(self, place: TopicPartition, offset: int) -> None:
         """Delete the records below `offset` (KIP-107); OffsetOutOfRange above the end."""
         ...

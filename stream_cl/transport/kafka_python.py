@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 from kafka import KafkaAdminClient
 from kafka import errors as refusals
-from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec
 from kafka.structs import OffsetAndMetadata
 from kafka.structs import TopicPartition as KafkaPartition
 
@@ -129,6 +129,14 @@ class KafkaPython:
     def ends(self, places: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """Last stable offsets."""
         return self._offsets(places, "end_offsets")
+
+    def written(self, places: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """High watermarks."""
+        wanted = {KafkaPartition(*place): OffsetSpec.LATEST for place in places}
+        found = self._tried(
+            lambda: self._admin.list_partition_offsets(wanted), "asking for ends of partitions"
+        )
+        return {TopicPartition(*at): one.offset for at, one in found.items()}
 
     def delete_records(self, place: TopicPartition, offset: int) -> None:
         """Delete the records below `offset`."""

@@ -18,6 +18,7 @@ from confluent_kafka import (
     OFFSET_BEGINNING,
     OFFSET_END,
     ConsumerGroupTopicPartitions,
+    IsolationLevel,
     KafkaError,
     KafkaException,
     TopicCollection,
@@ -29,6 +30,7 @@ from confluent_kafka.admin import (
     ConfigEntry,
     ConfigResource,
     NewTopic,
+    OffsetSpec,
     ResourceType,
 )
 
@@ -146,6 +148,23 @@ class Librdkafka:
     def ends(self, places: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """Last stable offsets."""
         return self._offsets(places, OFFSET_END)
+
+    def written(self, places: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """High watermarks."""
+        wanted = {KafkaPartition(*place): OffsetSpec.latest() for place in places}
+
+        def ask() -> dict[TopicPartition, int]:
+            asked = self._admin.list_offsets(
+                wanted,
+                isolation_level=IsolationLevel.READ_UNCOMMITTED,
+                request_timeout=REQUEST_S,
+            )
+            return {
+                TopicPartition(at.topic, at.partition): future.result().offset
+                for at, future in asked.items()
+            }
+
+        return self._tried(ask, "asking for ends of partitions")
 
     def delete_records(self, place: TopicPartition, offset: int) -> None:
         """Delete the records below `offset`."""

@@ -178,6 +178,10 @@ class SqliteTransport:
         while not self._changed() and (left_s := end_s - self._clock.monotonic_s()) > 0:
             self._clock.sleep(min(poll_s, left_s))
 
+    def settle(self, topic: str) -> None:
+        """Nothing to wait for: what is in the file is decided."""
+        self._of(topic)
+
     def writer(self, name: str) -> SqliteWriter:
         """Become the one writer of this name; every earlier one is fenced from now on."""
         with self._file.writing() as connection:
