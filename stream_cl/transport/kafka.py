@@ -20,12 +20,12 @@ from threading import RLock
 from typing import Final
 
 from stream_cl.core.clock import Clock
-from stream_cl.core.errors import OffsetOutOfRange, TransportError
+from stream_cl.core.errors import OffsetOutOfRange
 from stream_cl.core.faults import Faults, NoFaults
 from stream_cl.core.records import Bounds, Chunk, Outgoing, TopicPartition
 from stream_cl.transport.kafka_ahead import Ahead
 from stream_cl.transport.kafka_catalogue import Catalogue
-from stream_cl.transport.kafka_client import REPLY_S, RETRY_S, KafkaClient
+from stream_cl.transport.kafka_client import KafkaClient
 from stream_cl.transport.kafka_gaps import Gaps
 from stream_cl.transport.kafka_murmur import murmur2
 from stream_cl.transport.kafka_options import KafkaOptions
@@ -212,17 +212,7 @@ class KafkaTransport:
         Raises:
             TransportError: a transaction stays open, of another writer.
         """
-        partitions = range(self._catalogue.partitions(topic))
-        places = [TopicPartition(topic, partition) for partition in partitions]
-        deadline_s = self._clock.monotonic_s() + REPLY_S
-        while self._client.ends(places) != (written := self._client.written(places)):
-            if self._clock.monotonic_s() >= deadline_s:
-                raise TransportError(
-                    f"topic {topic} of {self._catalogue.name}: a transaction that reaches up to"
-                    f" offset {max(written.values())} is still open after {REPLY_S:g} s; see which"
-                    " writer has it with `kafka-transactions find-hanging`"
-                )
-            self._clock.sleep(RETRY_S)
+        self._catalogue.settle(topic)
 
     def writer(self, name: str) -> KafkaWriter:
         """Become the one writer of this name; every earlier one is fenced from now on, and what it

@@ -8,7 +8,7 @@ from stream_cl.core.clock import Clock
 from stream_cl.core.errors import TransportError, UnknownTopic
 from stream_cl.core.records import TopicPartition
 from stream_cl.transport import kafka_errors, kafka_topics
-from stream_cl.transport.kafka_client import REPLY_S, KafkaClient
+from stream_cl.transport.kafka_client import REPLY_S, RETRY_S, KafkaClient
 from stream_cl.transport.kafka_options import KafkaOptions
 
 TOPICS_S: Final = 60.0
@@ -54,6 +54,20 @@ class Catalogue:
         if found.get("retention.ms") != settings["retention.ms"]:
             self._client.alter(topic, {"retention.ms": settings["retention.ms"]})
         self._partitions[topic] = there
+
+    def settle(self, topic: str) -> None:
+        """`KafkaTransport.settle`."""
+        partitions = range(self.partitions(topic))
+        places = [TopicPartition(topic, partition) for partition in partitions]
+        deadline_s = self._clock.monotonic_s() + REPLY_S
+        while self._client.ends(places) != (written := self._client.written(places)):
+            if self._clock.monotonic_s() >= deadline_s:
+                raise TransportError(
+                    f"topic {topic} of {self.name}: a transaction that reaches up to"
+                    f" offset {max(written.values())} is still open after {REPLY_S:g} s; see which"
+                    " writer has it with `kafka-transactions find-hanging`"
+                )
+            self._clock.sleep(RETRY_S)
 
     def partitions(self, topic: str) -> int:
         """How many the topic has.

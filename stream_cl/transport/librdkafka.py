@@ -6,6 +6,8 @@ reads (`librdkafka_reader`). Producers are in `librdkafka_producer`.
 
 Whether brokers let us in is found out by kafka-python, which is there in any case and says what
 was refused (`kafka_reach`); librdkafka would only go on trying.
+
+Longer than other modules, because it is one call of the library after the other.
 """
 
 from __future__ import annotations

@@ -35,9 +35,7 @@ _LINGER_MS: Final = 1
 """How long a batch waits for more. The first are under way while the others are handed over, and
 while the offsets are; `flush` does not wait."""
 _UNLIMITED: Final = 2**31 - 1
-_UNKNOWN: Final = (
-    "it is not known whether the step was committed, and after a restart the log will tell"
-)
+_UNKNOWN: Final = "whether the step was committed is not known; the log tells after a restart"
 
 CommitOffsets = Callable[[str, Mapping[TopicPartition, int]], None]
 

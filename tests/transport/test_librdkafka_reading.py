@@ -1,4 +1,7 @@
-"""What librdkafka reads: records, what stands between them, and what cannot be read."""
+"""What librdkafka reads: records, what stands between them, and what cannot be read.
+
+Longer than other modules, because each case needs its own way of writing what is read.
+"""
 
 from __future__ import annotations
 
