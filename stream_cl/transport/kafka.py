@@ -35,7 +35,7 @@ ENDS_S: Final = 1.0
 """How long ends are believed where nothing rests on them (`delivery: at_least_once`). What was
 fetched meanwhile counts too, so a step has it without a question to the broker."""
 OFFSETS_S: Final = 1.0
-"""How often a pipeline commits its offsets there: they are for lag tools only."""
+"""How often a pipeline commits its offsets there: they are for lag tools."""
 STARTS_S: Final = 5.0
 """How long a log's start is believed: it only grows, by retention."""
 
@@ -109,11 +109,7 @@ class KafkaTransport:
             UnknownTopic: one of them does not exist.
         """
         with self._reads:
-            places = [
-                TopicPartition(topic, partition)
-                for topic in topics
-                for partition in range(self._catalogue.partitions(topic))
-            ]
+            places = [place for topic in topics for place in self._catalogue.places(topic)]
             starts = self._log_starts(places)
             ends = self._believed_ends(places) or self._fresh_ends(places)
             self._followed = tuple(topics)
@@ -163,7 +159,7 @@ class KafkaTransport:
     ) -> list[int]:
         """`append`, and the offsets of the reader `group`, in the same transaction.
 
-        The transactional id is one of its own, so nobody is fenced.
+        The transactional id is one of its own: nobody is fenced.
         """
         with self._writes:
             self.check(batches)
@@ -206,8 +202,8 @@ class KafkaTransport:
     def settle(self, topic: str) -> None:
         """Wait until all that was appended to a topic is decided, REPLY_S at most.
 
-        A broker acknowledges a commit before it has written the markers that make it visible, and
-        one that comes back from a crash may take its time: who reads then misses a step.
+        Brokers acknowledge a commit before they have written the markers that make it visible: who
+        reads then misses a step.
 
         Raises:
             TransportError: a transaction stays open, of another writer.

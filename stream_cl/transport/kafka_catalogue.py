@@ -57,8 +57,7 @@ class Catalogue:
 
     def settle(self, topic: str) -> None:
         """`KafkaTransport.settle`."""
-        partitions = range(self.partitions(topic))
-        places = [TopicPartition(topic, partition) for partition in partitions]
+        places = self.places(topic)
         deadline_s = self._clock.monotonic_s() + REPLY_S
         while self._client.ends(places) != (written := self._client.written(places)):
             if self._clock.monotonic_s() >= deadline_s:
@@ -68,6 +67,10 @@ class Catalogue:
                     " writer has it with `kafka-transactions find-hanging`"
                 )
             self._clock.sleep(RETRY_S)
+
+    def places(self, topic: str) -> list[TopicPartition]:
+        """The topic's partitions, as `partitions` counts them."""
+        return [TopicPartition(topic, partition) for partition in range(self.partitions(topic))]
 
     def partitions(self, topic: str) -> int:
         """How many the topic has.

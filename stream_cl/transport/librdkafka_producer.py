@@ -1,9 +1,9 @@
 """`kafka_client.KafkaProducing` by confluent-kafka.
 
 Whether every record was acknowledged: `flush` tells how many are still on their way; of a
-transaction librdkafka remembers that one of its records has failed, and refuses whatever is
-asked of it; without a transaction each record reports for itself. A report costs as much as the
-record, so in a transaction only the first record of a batch has one, for its offset.
+transaction librdkafka remembers that a record has failed, and refuses whatever is asked of it;
+without one each record reports for itself. A report costs as much as the record, so in a
+transaction only the first record of a batch has one, for its offset.
 """
 
 from __future__ import annotations
@@ -218,9 +218,8 @@ class LibrdkafkaProducer:
     def _check_transaction(self) -> None:
         """Raise what librdkafka knows of a record that has failed.
 
-        It cannot be asked; but it refuses to begin another transaction inside of this one, and
-        if this one can only be aborted, or the producer was fenced, that is its reason.
-        """
+        It refuses to begin a transaction inside of this one; if this one can only be aborted, or
+        the producer was fenced, that is its reason."""
         if self._name is None:
             return
         try:
