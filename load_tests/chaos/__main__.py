@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import signal
 import sys
 
@@ -18,10 +19,11 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUM
     os.environ[_name] = "1"
 
 from pathlib import Path  # noqa: E402  after the thread counts
-from tempfile import TemporaryDirectory  # noqa: E402
+from tempfile import mkdtemp  # noqa: E402
 
 from load_tests.chaos.run import Amounts, chaos  # noqa: E402
 from load_tests.chaos.toxiproxy import NoToxiproxy, find_toxiproxy  # noqa: E402
+from load_tests.report import say  # noqa: E402
 from stream_cl.core.errors import UserError  # noqa: E402
 
 
@@ -32,11 +34,24 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         proxy = find_toxiproxy() if amounts.cuts else None
-        with TemporaryDirectory(prefix="stream-cl-chaos-") as folder:
-            return 1 if chaos(amounts, Path(folder), proxy) else 0
+        return _chaos(amounts, proxy)
     except (NoToxiproxy, UserError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
+
+
+def _chaos(amounts: Amounts, proxy: Path | None) -> int:
+    """In a folder that stays, to be looked into, if anything does not hold."""
+    folder = Path(mkdtemp(prefix="stream-cl-chaos-"))
+    broken = True
+    try:
+        broken = bool(chaos(amounts, folder, proxy))
+    finally:
+        if broken:
+            say(f"the broker's data and the checkpoints are in {folder}")
+        else:
+            shutil.rmtree(folder)
+    return int(broken)
 
 
 def _amounts() -> Amounts:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+import time
+from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 from load_tests.chaos.lives import Ending, Life
 from load_tests.report import say, table
+
+_REMEMBERED: Final = 40
+"""Events that are printed where something must not have happened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +45,17 @@ class Account:
     replayed: list[int] = field(default_factory=list)
     started_s: list[float] = field(default_factory=list)
     unstarted: int = 0
+    history: deque[str] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
+    began_s: float = field(default_factory=time.monotonic)
+
+    def note(self, what: str) -> None:
+        """Remember for a while what happened, and when."""
+        self.history.append(f"{time.monotonic() - self.began_s:9.3f} s  {what}")
 
     def ended(self, life: Life, ending: Ending, weather: str) -> None:
         """A life is over. weather: what there was when it ended."""
         self.endings[ending.how] += 1
+        self.note(f"incarnation {life.incarnation} {ending.how} at step {life.step} {ending.said}")
         if life.replayed is None or life.started_s is None:
             self.unstarted += 1
         else:
@@ -51,6 +63,11 @@ class Account:
             self.started_s.append(life.started_s)
         if ending.how in {"fault", "fenced"}:
             self.faults[f"{_without_numbers(ending.said)} [{weather}]"] += 1
+
+    def tell_history(self) -> None:
+        """Print what happened last."""
+        for line in self.history:
+            say(line)
 
     def tell(self) -> None:
         """Print all of it as tables."""

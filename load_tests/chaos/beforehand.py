@@ -14,6 +14,7 @@ from kafka import KafkaAdminClient
 
 from load_tests.chaos.account import Account
 from load_tests.chaos.evidence import OUTPUTS, Left, left_in
+from load_tests.chaos.lives import Broken
 from load_tests.chaos.load import Sending
 from load_tests.chaos.proof import Proof
 from load_tests.chaos.storm import Storm, deaths
@@ -75,6 +76,9 @@ def run(
         for where in deaths(kills, draw):
             storm.kill(where)
         found = _whole(storm, bootstrap)
+    except Broken:
+        account.tell_history()
+        raise
     finally:
         storm.close()
         untouched.close()

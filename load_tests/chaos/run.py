@@ -154,6 +154,9 @@ def _storm(
         during = writer.written
         writer.hurry()
         life, digest = storm.last(lambda: writer.is_over, _END_S)
+    except Broken:
+        account.tell_history()
+        raise
     finally:
         storm.close()
         weather.close()

@@ -124,8 +124,10 @@ class Storm:
         if zombie is None:
             raise Broken(f"{point} was not reached within {_TRY_S:.0f} s")
         stopped_s = time.monotonic()
+        self._account.note(f"incarnation {zombie.incarnation} is stopped")
         successor = self._successor() if succeeded else None
         time.sleep(max(0.0, stopped_s + self._timeout_s + _AFTER_TIMEOUT_S - time.monotonic()))
+        self._account.note(f"incarnation {zombie.incarnation} is continued")
         zombie.signal(signal.SIGCONT)
         if successor is not None:
             ending = self._end(zombie)
@@ -232,6 +234,7 @@ class Storm:
         return self._end(life)
 
     def _born(self, *arguments: str) -> Life:
+        self._account.note(f"a life is born {' '.join(arguments)}")
         life = Life(self._folder, *self._options, *arguments, heard=self._heard)
         self._lives = [one for one in self._lives if not one.is_over] + [life]
         return life

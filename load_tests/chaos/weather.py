@@ -67,6 +67,7 @@ class Weather:
     def _happen(self, kind: str, draw: random.Random) -> None:
         began_s = time.monotonic()
         self._now = kind
+        self._account.note(kind)
         try:
             if kind == RESTART:
                 self._broker.kill()
@@ -79,6 +80,7 @@ class Weather:
                 self._proxy.heal()
         finally:
             self._now, self._before, self._cleared_s = "", kind, time.monotonic()
+            self._account.note(f"over: {kind}")
         self._account.weather[kind] += 1
         self._account.weather_s[kind] += round(time.monotonic() - began_s)
         time.sleep(_PAUSE_S)
