@@ -31,14 +31,17 @@ class Account:
     """All that was done.
 
     kills: fault point or `random moment` → lives that were killed there.
-    weather: kind → how often. seconds_of: kind → seconds in all.
-    faults: what a life said that ended by an error, without its numbers → how often.
+    weather, weather_s: kind → how often, and seconds in all. weather_alone: how often it came
+    over a life of its own. weather_over: lives among these that ended by it.
+    faults: what a life said that ended by an error, without its numbers, and the weather → how
+    often. unstarted: lives that ended before they had recovered. history: the latest events.
     """
 
     kills: Counter[str] = field(default_factory=Counter)
     zombies: list[Zombie] = field(default_factory=list)
     weather: Counter[str] = field(default_factory=Counter)
     weather_s: Counter[str] = field(default_factory=Counter)
+    weather_alone: Counter[str] = field(default_factory=Counter)
     weather_over: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     endings: Counter[str] = field(default_factory=Counter)
@@ -81,8 +84,8 @@ class Account:
             if some
         ]
         rows += [
-            [kind, f"{count}", f"{self.weather_s[kind]:.0f} s in all, {self.weather_over[kind]} "
-             "times a life ended by it"]
+            [kind, f"{count}", f"{self.weather_s[kind]} s in all; over {self.weather_alone[kind]} "
+             f"lives of its own, of which {self.weather_over[kind]} ended by it"]
             for kind, count in sorted(self.weather.items())
         ]  # fmt: skip
         table(["what", "times", "what happened"], rows)

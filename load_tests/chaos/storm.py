@@ -184,6 +184,7 @@ class Storm:
         assert self._weather is not None
         life = self._successor()
         happening = self._weather.begin(kind)
+        self._account.weather_alone[kind] += 1
         for _ in _tries():
             while not happening.done() and not life.is_over:
                 life.listen("step", 1, 0.2)

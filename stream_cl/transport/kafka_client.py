@@ -124,7 +124,7 @@ class KafkaProducing(Protocol):
     ) -> list[int]:
         """Begin a transaction (if transactional), append all batches, wait until every record is
         acknowledged, and give the offset of the first record of each batch. `meanwhile` is called
-        when all batches are on their way, before they are waited for; what it raises comes out.
+        once, when all batches are on their way; what it raises comes out.
 
         Returns only when each single record was acknowledged. Topics and partitions exist and no
         record is larger than limits allow: `kafka.py` has checked.

@@ -31,11 +31,14 @@ from stream_cl.transport.librdkafka_errors import is_silence, of, told
 
 _BATCH_BYTES: Final = 900_000
 """Size of a batch of records; below max.message.bytes, whose default is 1,048,588."""
-_LINGER_MS: Final = 1
-"""How long a batch waits for more. The first are under way while the others are handed over, and
-while the offsets are; `flush` does not wait."""
+_LINGER_MS: Final = 100
+"""How long a batch waits for more: until all are handed over, since `flush` does not wait."""
 _UNLIMITED: Final = 2**31 - 1
 _UNKNOWN: Final = "whether the step was committed is not known; the log tells after a restart"
+
+_HUNG: Final[list[Any]] = []
+"""Producers of which a call did not come back in time. It may come back later, and crashes the
+process if its producer was destroyed meanwhile, or is destroyed with it: so they are kept."""
 
 CommitOffsets = Callable[[str, Mapping[TopicPartition, int]], None]
 
@@ -89,6 +92,7 @@ class LibrdkafkaProducer:
         self._find_group = find_group
         self._groups: dict[str, Any] = {}
         self._silent = False
+        self._hangs = False
         transaction = {
             "transactional.id": transactional_id,
             "transaction.timeout.ms": timeout_ms,
@@ -140,12 +144,8 @@ class LibrdkafkaProducer:
             for batch, report in zip(batches, reports, strict=True):
                 doing = f"writing to {batch.topic}[{batch.partition}]"
                 self._enqueue(batch, report)
-            failed = _raised(meanwhile)
             left = self._flushed()
-            if failed is not None and all(report.error is None for report in reports):
-                raise failed  # else a record that failed is why, and is told of below
-            if failed is None:
-                self._check_transaction()
+            self._check_transaction()
         except KafkaException as error:
             raise self._told(error, doing, topic=batch.topic) from error
         for batch, report in zip(batches, reports, strict=True):
@@ -155,6 +155,9 @@ class LibrdkafkaProducer:
                 raise self._told(KafkaException(report.error), doing, topic=batch.topic)
             if left or report.acknowledged != expected or report.first < 0 < expected:
                 raise self._told(KafkaException(KafkaError(KafkaError._TIMED_OUT)), doing)
+        if meanwhile is not None:
+            # Not before: a call that hangs beside `flush` ends in a crash of confluent-kafka.
+            meanwhile()
         return [report.first for report in reports]
 
     def add_offsets(self, group: str, offsets: Mapping[TopicPartition, int]) -> None:
@@ -165,10 +168,12 @@ class LibrdkafkaProducer:
         wanted = [KafkaPartition(*at, offset) for at, offset in offsets.items()]
         doing = f"committing the offsets of group {group}"
         metadata = self._group(group)
+        self._hangs = True
         self._repeated(
             lambda left_s: within(left_s, lambda: self._send_offsets(wanted, metadata, left_s)),
             lambda error: self._told(error, doing, group=group),
         )
+        self._hangs = False
 
     def commit(self) -> None:
         """EndTxn, and wait for its acknowledgement."""
@@ -184,8 +189,11 @@ class LibrdkafkaProducer:
     def close(self) -> None:
         """Give the connections back; what was not sent is given up."""
         if self._producer is not None:
-            with suppress(KafkaException):
-                self._producer.purge(blocking=False)
+            if self._hangs:
+                _HUNG.append(self._producer)
+            else:
+                with suppress(KafkaException):
+                    self._producer.purge(blocking=False)
             # The only reference. Its own `close` would abort and flush.
             self._producer = None
 
@@ -288,13 +296,3 @@ def _headers(batch: Outgoing, common: list[tuple[str, bytes]]) -> Any:
         common + [(name, own) for name, own in zip(names, row, strict=True) if own is not None]
         for row in zip(*batch.each.values(), strict=True)
     )
-
-
-def _raised(call: Callable[[], None] | None) -> StreamClError | None:
-    """What the call raised, if anything."""
-    try:
-        if call is not None:
-            call()
-    except StreamClError as error:
-        return error
-    return None
