@@ -190,9 +190,9 @@ def test_a_call_that_does_not_keep_its_timeout_is_given_up() -> None:
 
 @pytest.mark.timeout(240)
 def test_a_broker_that_hangs_hangs_nobody(kafka_software: Software) -> None:
-    """The tests of `librdkafka_hangs`, in a process of their own: once in twenty or so confluent-kafka
-    2.16 ends its process by SIGSEGV when a call that hung comes back, which is no worse for a
-    pipeline than to be killed, but would take all other tests with it."""
+    """The tests of `librdkafka_hangs`, in a process of their own: once in twenty or so
+    confluent-kafka 2.16 ends its process by SIGSEGV when a call that hung comes back, which is no
+    worse for a pipeline than to be killed, but would take all other tests with it."""
     file = Path(__file__).with_name("librdkafka_hangs.py")
     for _ in range(3):
         done = subprocess.run(
