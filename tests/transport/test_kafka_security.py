@@ -88,7 +88,7 @@ WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
     "token without a subject": ("SASL", bearer(nobody=1), "OAUTHBEARER: the token is refused"),
     "token that is none": ("SASL", {**bearer(), "token_command": ("echo", "abc")},
                            "OAUTHBEARER: the token is refused"),
-    "token expired": ("SASL", bearer(-600, sub=USER), "printed a token that expired [67].. s ago"),
+    "token expired": ("SASL", bearer(-600, sub=USER), r"printed a token that expired [\d,]+ s ago"),
     "token command gone": ("SASL", {**bearer(), "token_command": ("/nowhere",)},
                            "token_command: /nowhere cannot be started"),
 }  # fmt: skip
