@@ -113,23 +113,17 @@ def rows_of_log(config: Config, limit: int | None = None) -> list[Row]:
 
 def _read_log(config: Config, log: Transport, topics: Topics, limit: int | None) -> list[Row]:
     from stream_cl import build
-    from stream_cl.core.records import NONE_OF_THESE, RawRecords
+    from stream_cl.core.records import NONE_OF_THESE
     from stream_cl.decode.encoder import by_name
     from stream_cl.pipeline.offline import Row
+    from stream_cl.pipeline.slicer import Taken
     from stream_cl.transport.merged import runs
 
     decoder = build.decoder(config.format, config.folder)
     features: dict[str, Any] = {}
     labels: dict[str, str] = {}
     for chunk in runs(log, [topics.events, topics.labels], {}):
-        raw = RawRecords(
-            chunk.topic,
-            [chunk.partition] * len(chunk),
-            list(chunk.offsets),
-            list(chunk.keys),
-            list(chunk.values),
-            list(chunk.headers),
-        )
+        raw = Taken([chunk], [], None, None).records(chunk.topic)
         if chunk.topic == topics.events:
             events, _ = decoder.events(raw)
             for i, id_ in enumerate(events.ids):

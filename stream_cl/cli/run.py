@@ -80,6 +80,9 @@ def run(config: Config, until_idle_s: float | None, new_state: bool = False) -> 
         retention()
         progress()
 
+    if config.delivery == "at_least_once":
+        what = "outputs may come twice, and the state cannot be rebuilt from the log"
+        say.warning("delivery: at_least_once", means=what)
     try:
         with stop_asked() as stop, endpoints.serving(pipeline):
             _start(pipeline, say, new_state)

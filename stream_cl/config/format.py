@@ -10,20 +10,15 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
-
 from stream_cl.config.rules import Relation, wrong
-from stream_cl.core.errors import UserError
+from stream_cl.config.secrets import secret
 
 if TYPE_CHECKING:
     from stream_cl.config.sections import AnyFormat, AvroFormat
 
-SECRET_BYTES: Final = 65_536
-"""Largest file that is read for a secret."""
-Secret = Annotated[SecretStr, Field(min_length=1)]
 _EXAMPLE: Final = "give http://HOST:PORT or https://HOST, with its path if it has one"
 
 
@@ -112,29 +107,6 @@ def authorization(given: AvroFormat, folder: Path) -> Callable[[], str | None]:
 
 
 def _secret(given: AvroFormat, name: str, folder: Path) -> str | None:
-    """The secret itself, from the config or from its file, whose last line's end is left out."""
-    inline: SecretStr | None = getattr(given, name)
-    if inline is not None:
-        return inline.get_secret_value()
     named: str | None = getattr(given, f"{name}_file")
-    if named is None:
-        return None
-    path = folder / named
-    try:
-        with path.open("rb") as file:
-            text = file.read(SECRET_BYTES + 1).decode()
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise UserError(
-            f"format.{name}_file: {path} cannot be read ({reason}); name a file that is there "
-            "and may be read, relative to the config's folder"
-        ) from None
-    except UnicodeDecodeError:
-        text = ""
-    text = text.removesuffix("\n").removesuffix("\r")
-    if not text or "\n" in text or len(text) > SECRET_BYTES:
-        raise UserError(
-            f"format.{name}_file: {path} does not hold one line of text; write the secret into "
-            "it and nothing else"
-        )
-    return text
+    path = None if named is None else folder / named
+    return secret(getattr(given, name), f"format.{name}_file", path)

@@ -8,22 +8,18 @@ shown anywhere.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from stream_cl.config.rules import Relation, as_tuple, check_path, kafka_bootstrap
+from stream_cl.config.secrets import Secret, secret, unreadable
 from stream_cl.config.sections import Section
-from stream_cl.core.errors import UserError
 
 if TYPE_CHECKING:
     from stream_cl.config import Config
 
-SECRET_BYTES: Final = 65_536
-"""Largest file that is read for a secret."""
-
 FilePath = Annotated[str, AfterValidator(check_path)]
-Secret = Annotated[SecretStr, Field(min_length=1)]
 
 
 def _empty_section(value: Any) -> Any:
@@ -226,36 +222,11 @@ def _file(given: Security, name: str, folder: Path) -> Path | None:
         with (folder / path).open("rb"):
             return folder / path
     except (OSError, ValueError) as error:
-        raise _unreadable(name, folder / path, error) from None
+        raise unreadable(f"kafka.security.{name}", folder / path, error) from None
 
 
 def _secret(given: Security, name: str, folder: Path) -> str | None:
-    """The secret itself, from the config or from its file, whose last line's end is left out."""
+    key = f"{name}_file"
     inline: SecretStr | None = getattr(given, name)
-    if inline is not None:
-        return inline.get_secret_value()
-    path = _file(given, f"{name}_file", folder)
-    if path is None:
-        return None
-    try:
-        with path.open("rb") as file:
-            text = file.read(SECRET_BYTES + 1).decode()
-    except OSError as error:
-        raise _unreadable(f"{name}_file", path, error) from None
-    except UnicodeDecodeError:
-        text = ""
-    text = text.removesuffix("\n").removesuffix("\r")
-    if not text or "\n" in text or len(text) > SECRET_BYTES:
-        raise UserError(
-            f"kafka.security.{name}_file: {path} does not hold one line of text; write the secret "
-            "into it and nothing else"
-        )
-    return text
-
-
-def _unreadable(name: str, path: Path, error: OSError | ValueError) -> UserError:
-    reason = getattr(error, "strerror", None) or str(error)
-    return UserError(
-        f"kafka.security.{name}: {path} cannot be read ({reason}); name a file that is there and "
-        "may be read, relative to the config's folder"
-    )
+    path = None if inline is not None else _file(given, key, folder)
+    return secret(inline, f"kafka.security.{key}", path)

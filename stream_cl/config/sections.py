@@ -11,8 +11,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from stream_cl.config.format import Secret, check_registry
+from stream_cl.config.format import check_registry
 from stream_cl.config.rules import as_feature_choice, as_tuple, check_names, check_path
+from stream_cl.config.secrets import Secret
 from stream_cl.core import limits
 
 

@@ -87,7 +87,7 @@ def encode(batch: Outgoing) -> list[Frame]:
     lengths = [_NULL if string is None else len(string) for string in strings]
     _check(batch, lengths)
     if sum(lengths) + n * (1 + _LENGTH_BYTES) * (2 + n_each) > limits.BATCH_BYTES and n > 1:
-        return encode(_part(batch, 0, n // 2)) + encode(_part(batch, n // 2, n))
+        return encode(batch.take(range(n // 2))) + encode(batch.take(range(n // 2, n)))
     if None in strings:
         strings = [string for string in strings if string is not None]
     head = _HEAD.pack(_FORMAT, n_common, n_each, 0, n)
@@ -118,17 +118,6 @@ def _too_large(batch: Outgoing, index: int, what: str, limit: int) -> RecordTooL
     return RecordTooLarge(
         f"record {index} of a batch for {batch.topic}[{batch.partition}] {what};"
         f" at most {limit} are taken: make it smaller"
-    )
-
-
-def _part(batch: Outgoing, start: int, stop: int) -> Outgoing:
-    return Outgoing(
-        batch.topic,
-        batch.partition,
-        batch.keys[start:stop],
-        batch.values[start:stop],
-        batch.common,
-        {name: column[start:stop] for name, column in batch.each.items()},
     )
 
 
