@@ -27,7 +27,7 @@ TARGET_RATIO: Final = 1.5
 _SECONDS, _WARM_S = 15.0, 3.0
 _ROUNDS: Final = 3
 _READY_S: Final = 60
-_CLIENTS: Final = ("kafka-python",)
+_CLIENTS: Final = ("kafka-python", "librdkafka")
 
 
 def run(options: Options) -> None:

@@ -16,6 +16,7 @@ from stream_cl.core.clock import SystemClock
 from stream_cl.core.protocols import Transport, Writer
 from stream_cl.core.records import Outgoing, TopicPartition
 from stream_cl.core.topics import Topics
+from stream_cl.pipeline import heap
 
 _SENT_AT_ONCE: Final = 1000
 """Events that the producer appends at once, as many as `stream-cl produce`: a row of the log."""
@@ -86,6 +87,7 @@ class PipelineOverLog:
         self._watched: Any = _Watched(self.log)
         self.pipeline = build.pipeline(settings, self._watched, clock)
         self.pipeline.start()
+        heap.settle()  # as `stream-cl run` does
         self._topics = self.pipeline.plan.topics
 
     @property

@@ -2,6 +2,7 @@
 
     python -m load_tests.chaos [--events N] [--seed N] [--kills N] [--zombies N]
                                [--broker-restarts N] [--cuts N] [--kills-beforehand N]
+                               [--client kafka-python|librdkafka]
 
 Leaves with 1 if anything does not hold, with 2 if a broker or Toxiproxy cannot be had.
 """
@@ -20,11 +21,14 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUM
 
 from pathlib import Path  # noqa: E402  after the thread counts
 from tempfile import mkdtemp  # noqa: E402
+from typing import Final  # noqa: E402
 
 from load_tests.chaos.run import Amounts, chaos  # noqa: E402
 from load_tests.chaos.toxiproxy import NoToxiproxy, find_toxiproxy  # noqa: E402
 from load_tests.report import say  # noqa: E402
 from stream_cl.core.errors import UserError  # noqa: E402
+
+CLIENTS: Final = ("kafka-python", "librdkafka")
 
 
 def main() -> int:
@@ -58,7 +62,10 @@ def _amounts() -> Amounts:
     parser = argparse.ArgumentParser(prog="python -m load_tests.chaos", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     for name, value in Amounts()._asdict().items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=value)
+        choices = CLIENTS if name == "client" else None
+        parser.add_argument(
+            f"--{name.replace('_', '-')}", type=type(value), default=value, choices=choices
+        )
     return Amounts(**vars(parser.parse_args()))
 
 

@@ -49,7 +49,7 @@ class Amounts(NamedTuple):
     """How much of everything.
 
     events: at least so many. kills: half at fault points. zombies: half with a successor.
-    kills_beforehand: of promise (b).
+    kills_beforehand: of promise (b). client: the pipeline's Kafka client.
     """
 
     events: int = 1_000_000
@@ -59,6 +59,7 @@ class Amounts(NamedTuple):
     broker_restarts: int = 10
     cuts: int = 20
     kills_beforehand: int = 30
+    client: str = "kafka-python"
 
 
 CONFIG: Final[dict[str, Any]] = {
@@ -115,7 +116,8 @@ def chaos(
                 say("\n== inputs written beforehand ==")
                 place = folder / "beforehand"
                 kills = amounts.kills_beforehand
-                beforehand.run(place, broker.bootstrap, CONFIG, kills, draw, found)
+                config = {**CONFIG, "client": amounts.client}
+                beforehand.run(place, broker.bootstrap, config, kills, draw, found)
         except (Broken, StreamClError, TimeoutError) as error:
             found.line(f"seed {amounts.seed}: nothing happens that must not", [error])
     say(f"\n{len(found.broken)} lines do not hold; {time.monotonic() - began_s:.0f} s in all")
@@ -128,7 +130,7 @@ def _storm(
 ) -> None:  # fmt: skip
     began_s = time.monotonic()
     folder.mkdir()
-    config = {**CONFIG, "transport": f"kafka://{address}"}
+    config = {**CONFIG, "transport": f"kafka://{address}", "client": amounts.client}
     (folder / "config.json").write_bytes(orjson.dumps(config))
     topics = _make_topics(config, broker.bootstrap)
     acts = amounts.kills + amounts.zombies + amounts.broker_restarts + amounts.cuts

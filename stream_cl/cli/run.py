@@ -98,9 +98,11 @@ def run(config: Config, until_idle_s: float | None, new_state: bool = False) -> 
 
 def _start(pipeline: Pipeline, say: Any, new_state: bool) -> None:
     from stream_cl.observe.logs import bind
+    from stream_cl.pipeline import heap
 
     say.info("starting")
     found = pipeline.start(new_state=new_state)
+    heap.settle()
     bind(incarnation=found.incarnation)
     for corrupt in found.corrupt_checkpoints:
         say.warning("checkpoint skipped", why=corrupt)

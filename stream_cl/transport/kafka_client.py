@@ -123,8 +123,9 @@ class KafkaProducing(Protocol):
         self, batches: Sequence[Outgoing], meanwhile: Callable[[], None] | None = None
     ) -> list[int]:
         """Begin a transaction (if transactional), append all batches, wait until every record is
-        acknowledged, and give the offset of the first record of each batch. `meanwhile` is called
-        once, when all batches are on their way; what it raises comes out.
+        acknowledged, and give the offset of the first record of each batch. `meanwhile`, which
+        must not need to be first or last, is called once inside the transaction, on another
+        thread perhaps; what it raises comes out.
 
         Returns only when each single record was acknowledged. Topics and partitions exist and no
         record is larger than limits allow: `kafka.py` has checked.

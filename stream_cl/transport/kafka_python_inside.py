@@ -43,6 +43,7 @@ from stream_cl.transport.kafka_client import (
     RETRY_S,
     TRANSACTION_RETRY_S,
 )
+from stream_cl.transport.kafka_patience import Patience
 
 if find_spec("crc32c") is None:
     raise TransportError(
@@ -207,14 +208,14 @@ def enqueue(producer: Any, place: Any, body: bytes, records: int, now_ms: int) -
     return batch.produce_future
 
 
-def first_offset(future: Any, timeout_s: float) -> int:
+def first_offset(future: Any, patience: Patience) -> int:
     """Wait for a batch's acknowledgement; the offset of its first record.
 
     Raises:
         KafkaTimeoutError: there is none within the time.
         KafkaError: it was refused, or expired.
     """
-    if not future.wait(timeout_s):
+    if not patience.wait(future.wait):
         raise refusals.KafkaTimeoutError("not acknowledged")
     offset, _, error_of = future.value
     if error_of is not None:
@@ -236,7 +237,7 @@ def waited(producer: Any, result: Any, timeout_s: float) -> bool:
         KafkaError: it failed.
     """
     wake(producer)
-    return bool(result.wait(timeout_ms=timeout_s * 1000))
+    return Patience(timeout_s).wait(lambda slice_s: bool(result.wait(timeout_ms=slice_s * 1000)))
 
 
 def send_offsets(producer: Any, group: str, offsets: Any, timeout_s: float) -> bool:

@@ -22,6 +22,7 @@ from stream_cl.core.records import Outgoing, TopicPartition
 from stream_cl.transport import kafka_errors
 from stream_cl.transport import kafka_python_inside as inside
 from stream_cl.transport.kafka_client import REPLY_S, TRANSACTION_RETRY_S, CommitUnknown
+from stream_cl.transport.kafka_patience import Patience
 from stream_cl.transport.kafka_records import bodies
 
 _BATCH_BYTES: Final = 900_000
@@ -111,15 +112,11 @@ class KafkaPythonProducer:
             inside.wake(self._producer)
             if meanwhile is not None:
                 meanwhile()
-            deadline_s = self._clock.monotonic_s() + self._limit_s
+            patience = Patience(self._limit_s)
             first = []
             for batch, futures in zip(batches, sent, strict=True):
                 doing = f"writing to {batch.topic}[{batch.partition}]"
-                left = (deadline_s - self._clock.monotonic_s() for _ in futures)
-                offsets = [
-                    inside.first_offset(future, max(0.0, left_s))
-                    for future, left_s in zip(futures, left, strict=True)
-                ]
+                offsets = [inside.first_offset(future, patience) for future in futures]
                 first.append(offsets[0] if offsets else -1)
         except refusals.KafkaTimeoutError:
             raise kafka_errors.no_answer(doing, self._bootstrap, self._limit_s) from None

@@ -288,7 +288,10 @@ def _closed(options: KafkaOptions, answered: bool) -> str:
         return _unknown(options, ", the password or the mechanism is refused")
     if security.tls:
         return _own_certificate(security)
-    return f"the broker hung up on {_spoken(options)}; its listener seems to want TLS (tls: true)"
+    return (
+        f"the broker hung up on {_spoken(options)} without a word; its listener seems to want TLS"
+        " (tls: true), or it is only starting: then try again"
+    )
 
 
 def _spoken(options: KafkaOptions) -> str:

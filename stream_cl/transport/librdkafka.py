@@ -2,7 +2,8 @@
 
 Three connections that wait for different things: one asks for topics and groups, one for offsets
 (`ends` is asked before every step, and the admin client takes twice as long for it), and one
-reads (`librdkafka_reader`). Producers are in `librdkafka_producer`.
+reads (`librdkafka_reader`). Producers are in `librdkafka_producer`. Groups are asked by a
+fourth, of kafka-python.
 
 Whether brokers let us in is found out by kafka-python, which is there in any case and says what
 was refused (`kafka_reach`); librdkafka would only go on trying.
@@ -14,12 +15,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
+from threading import Lock
 from typing import Any, Final, TypeVar
 
 from confluent_kafka import (
     OFFSET_BEGINNING,
     OFFSET_END,
-    ConsumerGroupTopicPartitions,
     IsolationLevel,
     KafkaError,
     KafkaException,
@@ -42,6 +43,7 @@ from stream_cl.core.records import TopicPartition
 from stream_cl.transport import kafka_errors
 from stream_cl.transport.kafka_client import RECONNECT_S, REPLY_S, REQUEST_S, RETRY_S
 from stream_cl.transport.kafka_options import KafkaOptions
+from stream_cl.transport.kafka_python import KafkaPython
 from stream_cl.transport.kafka_reach import check_reachable
 from stream_cl.transport.kafka_security import librdkafka_settings
 from stream_cl.transport.librdkafka_errors import is_unknown, may_pass, of, told
@@ -85,6 +87,8 @@ class Librdkafka:
         self._settings = common_settings(options, clock)
         self._admin: Any = AdminClient(self._settings)
         self._asking: Any = None
+        self._of_groups: KafkaPython | None = None
+        self._grouping = Lock()
 
     def partitions(self, topics: Iterable[str] | None = None) -> dict[str, int]:
         """name → number of partitions, of those topics that exist."""
@@ -181,29 +185,13 @@ class Librdkafka:
 
     def committed(self, group: str) -> dict[TopicPartition, int]:
         """The group's committed offsets."""
-        wanted = [ConsumerGroupTopicPartitions(group)]
-
-        def ask() -> list[Any]:
-            asked = self._admin.list_consumer_group_offsets(
-                wanted, require_stable=True, request_timeout=REQUEST_S
-            )
-            return _without_errors(asked[group].result().topic_partitions)
-
-        found = self._tried(ask, f"asking for the offsets of group {group}", group=group)
-        return {
-            TopicPartition(one.topic, one.partition): one.offset for one in found if one.offset >= 0
-        }
+        with self._grouping:
+            return self._groups().committed(group)
 
     def commit_offsets(self, group: str, offsets: Mapping[TopicPartition, int]) -> None:
         """Commit offsets outside of any transaction, for a group without members."""
-        places = [KafkaPartition(*at, offset) for at, offset in offsets.items()]
-        wanted = [ConsumerGroupTopicPartitions(group, places)]
-
-        def commit() -> None:
-            asked = self._admin.alter_consumer_group_offsets(wanted, request_timeout=REQUEST_S)
-            _without_errors(asked[group].result().topic_partitions)
-
-        self._tried(commit, f"committing the offsets of group {group}", group=group)
+        with self._grouping:
+            self._groups().commit_offsets(group, offsets)
 
     def reader(self) -> LibrdkafkaReader:
         """A reader with connections of its own."""
@@ -224,9 +212,20 @@ class Librdkafka:
     def close(self) -> None:
         """Close the connections that ask."""
         self._admin = None
+        with self._grouping:
+            if self._of_groups is not None:
+                self._of_groups.close()
+                self._of_groups = None
         if self._asking is not None:
             self._asking.close()
             self._asking = None
+
+    def _groups(self) -> KafkaPython:
+        """What asks for groups. librdkafka 2.16 crashes when a coordinator answers a question of
+        its admin client that it is not the one, or not yet: it looks for a consumer there."""
+        if self._of_groups is None:
+            self._of_groups = KafkaPython(self._options, self._clock)
+        return self._of_groups
 
     def _described(self, topics: Iterable[str]) -> dict[str, Any]:
         """What is known of those topics that exist."""
@@ -260,9 +259,8 @@ class Librdkafka:
         doing = f"asking for the offsets of {', '.join(topics)}"
 
         def ask() -> list[Any]:
-            found = self._asking.offsets_for_times(wanted, REQUEST_S)
             try:
-                return _without_errors(found)
+                return _without_errors(self._asking.offsets_for_times(wanted, REQUEST_S))
             except KafkaException as error:
                 if not is_unknown(of(error)):
                     raise

@@ -8,9 +8,8 @@ transaction only the first record of a batch has one, for its offset.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from itertools import repeat
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
@@ -26,13 +25,16 @@ from stream_cl.transport.kafka_client import (
     CommitUnknown,
 )
 from stream_cl.transport.kafka_topics import MESSAGE_BYTES
-from stream_cl.transport.librdkafka_calls import within
+from stream_cl.transport.librdkafka_calls import Running
+from stream_cl.transport.librdkafka_columns import headers_of
 from stream_cl.transport.librdkafka_errors import is_silence, of, told
+from stream_cl.transport.librdkafka_reports import Report
 
 _BATCH_BYTES: Final = 900_000
 """Size of a batch of records; below max.message.bytes, whose default is 1,048,588."""
-_LINGER_MS: Final = 100
-"""How long a batch waits for more: until all are handed over, since `flush` does not wait."""
+_LINGER_MS: Final = 3
+"""How long a batch waits for more: until about all are handed over."""
+_GOODBYE_S: Final = 0.5
 _UNLIMITED: Final = 2**31 - 1
 _UNKNOWN: Final = "whether the step was committed is not known; the log tells after a restart"
 
@@ -41,25 +43,6 @@ _HUNG: Final[list[Any]] = []
 process if its producer was destroyed meanwhile, or is destroyed with it: so they are kept."""
 
 CommitOffsets = Callable[[str, Mapping[TopicPartition, int]], None]
-
-
-class _Report:
-    """What is told of the records of one batch that were given this as their callback."""
-
-    __slots__ = ("acknowledged", "error", "first")
-
-    def __init__(self) -> None:
-        self.first = -1
-        self.acknowledged = 0
-        self.error: KafkaError | None = None
-
-    def __call__(self, error: KafkaError | None, message: Any) -> None:
-        if error is not None:
-            self.error = self.error or error
-            return
-        if not self.acknowledged:
-            self.first = message.offset()
-        self.acknowledged += 1
 
 
 class LibrdkafkaProducer:
@@ -92,7 +75,8 @@ class LibrdkafkaProducer:
         self._find_group = find_group
         self._groups: dict[str, Any] = {}
         self._silent = False
-        self._hangs = False
+        self._offsets: Running | None = None
+        self._is_waited_for = False
         transaction = {
             "transactional.id": transactional_id,
             "transaction.timeout.ms": timeout_ms,
@@ -137,13 +121,14 @@ class LibrdkafkaProducer:
     ) -> list[int]:
         """Append all batches; the offset of each one's first record."""
         doing = f"writing to {', '.join(dict.fromkeys(batch.topic for batch in batches))}"
-        reports = [_Report() for _ in batches]
+        reports = [Report() for _ in batches]
         try:
             if self._name is not None:
                 self._producer.begin_transaction()
-            for batch, report in zip(batches, reports, strict=True):
-                doing = f"writing to {batch.topic}[{batch.partition}]"
-                self._enqueue(batch, report)
+            with self._beside(meanwhile):
+                for batch, report in zip(batches, reports, strict=True):
+                    doing = f"writing to {batch.topic}[{batch.partition}]"
+                    self._enqueue(batch, report)
             left = self._flushed()
             self._check_transaction()
         except KafkaException as error:
@@ -155,9 +140,6 @@ class LibrdkafkaProducer:
                 raise self._told(KafkaException(report.error), doing, topic=batch.topic)
             if left or report.acknowledged != expected or report.first < 0 < expected:
                 raise self._told(KafkaException(KafkaError(KafkaError._TIMED_OUT)), doing)
-        if meanwhile is not None:
-            # Not before: a call that hangs beside `flush` ends in a crash of confluent-kafka.
-            meanwhile()
         return [report.first for report in reports]
 
     def add_offsets(self, group: str, offsets: Mapping[TopicPartition, int]) -> None:
@@ -168,12 +150,15 @@ class LibrdkafkaProducer:
         wanted = [KafkaPartition(*at, offset) for at, offset in offsets.items()]
         doing = f"committing the offsets of group {group}"
         metadata = self._group(group)
-        self._hangs = True
-        self._repeated(
-            lambda left_s: within(left_s, lambda: self._send_offsets(wanted, metadata, left_s)),
-            lambda error: self._told(error, doing, group=group),
-        )
-        self._hangs = False
+
+        def put(left_s: float) -> None:
+            if self._is_waited_for:
+                self._send_offsets(wanted, metadata, left_s)
+            else:
+                self._offsets = Running(lambda: self._send_offsets(wanted, metadata, left_s))
+                self._offsets.wait(left_s)
+
+        self._repeated(put, lambda error: self._told(error, doing, group=group))
 
     def commit(self) -> None:
         """EndTxn, and wait for its acknowledgement."""
@@ -189,19 +174,41 @@ class LibrdkafkaProducer:
     def close(self) -> None:
         """Give the connections back; what was not sent is given up."""
         if self._producer is not None:
-            if self._hangs:
+            if self._offsets is not None and self._offsets.hangs:
                 _HUNG.append(self._producer)
             else:
-                with suppress(KafkaException):
+                # What nobody has been told of its records when it goes crashes confluent-kafka.
+                with suppress(KafkaException, SystemError):
                     self._producer.purge(blocking=False)
+                    self._producer.flush(_GOODBYE_S)
             # The only reference. Its own `close` would abort and flush.
             self._producer = None
 
-    def _enqueue(self, batch: Outgoing, report: _Report) -> None:
+    @contextmanager
+    def _beside(self, call: Callable[[], None] | None) -> Iterator[None]:
+        """Do it in a thread, so that coordinators answer while records are handed over; before
+        `flush` it is over: beside it, a call that hangs ends in a crash of confluent-kafka."""
+        if call is None:
+            yield
+            return
+        self._is_waited_for = True
+        self._offsets = running = Running(call)
+        try:
+            yield
+        finally:
+            try:
+                running.wait(self._limit_s)
+            except StreamClError as error:
+                why = error.__cause__
+                if isinstance(why, KafkaException) and of(why).code() == KafkaError._STATE:
+                    self._check_transaction()  # a record has failed before, and that is the reason
+                raise
+            self._is_waited_for = False
+
+    def _enqueue(self, batch: Outgoing, report: Report) -> None:
         produce, topic, partition = self._producer.produce, batch.topic, batch.partition
-        common = list(batch.common)
-        columns = zip(batch.values, batch.keys, _headers(batch, common), strict=True)
-        told: _Report | None = report
+        columns = zip(batch.values, batch.keys, headers_of(batch), strict=True)
+        told: Report | None = report
         for value, key, headers in columns:
             produce(topic, value, key, partition, told, headers=headers)
             if self._name is not None:
@@ -285,14 +292,3 @@ class LibrdkafkaProducer:
         error, seconds = of(raised), self._limit_s if waited_s is None else waited_s
         self._silent = self._silent or is_silence(error)
         return told(error, doing, self._bootstrap, seconds, transactional_id=self._name, **about)
-
-
-def _headers(batch: Outgoing, common: list[tuple[str, bytes]]) -> Any:
-    """The headers of each record, as `produce` takes them."""
-    if not batch.each:
-        return repeat(common, len(batch))
-    names = list(batch.each)
-    return (
-        common + [(name, own) for name, own in zip(names, row, strict=True) if own is not None]
-        for row in zip(*batch.each.values(), strict=True)
-    )

@@ -21,6 +21,8 @@ from stream_cl.transport.librdkafka_columns import by_partition, chunk
 from stream_cl.transport.librdkafka_errors import may_pass, told
 
 _FETCH_WAIT_MS: Final = 5
+_FULL_MS: Final = 5
+"""Pause of all partitions, that of labels too, when as much was fetched ahead as is allowed."""
 _MESSAGES_AT_ONCE: Final = 4000
 _AHEAD_MESSAGES: Final = 20_000
 _AHEAD_KIB: Final = 32 * 1024
@@ -45,7 +47,7 @@ def committed_consumer(settings: Mapping[str, Any]) -> Any:
             "fetch.max.bytes": FETCH_BYTES,
             "fetch.wait.max.ms": _FETCH_WAIT_MS,
             "fetch.error.backoff.ms": int(RETRY_S * 1000),
-            "fetch.queue.backoff.ms": int(RETRY_S * 1000),
+            "fetch.queue.backoff.ms": _FULL_MS,
             "queued.min.messages": _AHEAD_MESSAGES,
             "queued.max.messages.kbytes": _AHEAD_KIB,
         }

@@ -75,7 +75,7 @@ WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
     "client of another authority": ("MUTUAL", {**OWN, "certificate_file": "other/client.pem",
                                     "key_file": "other/client.key"},
                                     "refuses our certificate .*other/client.pem; have it signed"),
-    "plain text on TLS": ("TLS", {}, r"hung up on plain text; .* want TLS \(tls: true\)"),
+    "plain text on TLS": ("TLS", {}, r"hung up on plain text .* want TLS \(tls: true\)"),
     "TLS on plain text": ("PLAINTEXT", CA, "does not speak TLS; give tls: false, or the port"),
     "nobody where a user is wanted": ("SASL", {}, "asks who we are; give mechanism"),
     "a user where none is wanted": ("PLAINTEXT", PLAIN, "leave kafka.security.mechanism out"),

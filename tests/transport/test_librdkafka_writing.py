@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import signal
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from threading import Event
 
 import psutil
@@ -22,12 +18,11 @@ from stream_cl.core.clock import SystemClock
 from stream_cl.core.errors import Fenced, RecordTooLarge, TransportError
 from stream_cl.core.records import Outgoing, TopicPartition
 from stream_cl.testing.kafka_broker import KafkaBroker
-from stream_cl.testing.kafka_source import Software
 from stream_cl.testing.transport_contract import outgoing, read_all
 from stream_cl.transport.kafka import KafkaTransport
 from stream_cl.transport.kafka_options import KafkaOptions
 from stream_cl.transport.librdkafka import Librdkafka
-from stream_cl.transport.librdkafka_calls import within
+from stream_cl.transport.librdkafka_calls import Running
 
 CLOCK = SystemClock()
 
@@ -179,30 +174,10 @@ def test_a_call_that_does_not_keep_its_timeout_is_given_up() -> None:
     """Else a coordinator that goes away while offsets are sent hangs the pipeline for ever."""
     never, began_s = Event(), CLOCK.monotonic_s()
     with pytest.raises(KafkaException) as raised:
-        within(0.1, never.wait)
+        Running(never.wait).wait(0.1)
     assert raised.value.args[0].code() == KafkaError._TIMED_OUT
     assert CLOCK.monotonic_s() - began_s < 2
     never.set()
     with pytest.raises(ZeroDivisionError):
-        within(10, lambda: 1 // 0)
-    within(10, never.wait)
-
-
-@pytest.mark.timeout(240)
-def test_a_broker_that_hangs_hangs_nobody(kafka_software: Software) -> None:
-    """The tests of `librdkafka_hangs`, in a process of their own: once in twenty or so
-    confluent-kafka 2.16 ends its process by SIGSEGV when a call that hung comes back, which is no
-    worse for a pipeline than to be killed, but would take all other tests with it."""
-    file = Path(__file__).with_name("librdkafka_hangs.py")
-    for _ in range(3):
-        done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(file)],
-            capture_output=True,
-            text=True,
-            timeout=75,
-            check=False,
-        )
-        if done.returncode != -signal.SIGSEGV:
-            break
-    assert done.returncode == 0, done.stdout[-3000:]
-    assert "2 passed" in done.stdout
+        Running(lambda: 1 // 0).wait(10)
+    Running(never.wait).wait(10)

@@ -1,4 +1,4 @@
-"""librdkafka while a broker is stopped: run by `test_librdkafka_writing`, which says why apart."""
+"""librdkafka while a broker is stopped: whoever waits for it is told in time."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 
 import pytest
+
+pytest.importorskip("confluent_kafka")
 
 from stream_cl.core.clock import SystemClock
 from stream_cl.core.errors import TransportError
