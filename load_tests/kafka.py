@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 TARGETS: Final = {"kafka-python": 0.8, "librdkafka": 0.6}
 _SIZE: Final = 1000
 _STEPS: Final = {"kafka-python": 8, "librdkafka": 20}
-_BLOCKS: Final = 7
+_BLOCKS: Final = 15
 
 
 def run(options: Options) -> None:

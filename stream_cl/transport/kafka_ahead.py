@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from typing import Final
@@ -19,9 +20,9 @@ _POLL_S: Final = 1.0
 
 class _Partition:
     """What is in hand of one partition: records from `start` on, without a gap, up to where the
-    client's reader is."""
+    client's reader is. Of the first chunk those before `_at` were taken."""
 
-    __slots__ = ("bytes", "chunks", "paused", "records", "start")
+    __slots__ = ("_at", "bytes", "chunks", "paused", "records", "start")
 
     def __init__(self, start: int) -> None:
         self.start = start
@@ -29,6 +30,7 @@ class _Partition:
         self.records = 0
         self.bytes = 0
         self.paused = False
+        self._at = 0
 
     def add(self, chunk: Chunk) -> None:
         self.chunks.append(chunk)
@@ -39,26 +41,27 @@ class _Partition:
         """The next records from `offset` on; those before it are dropped."""
         self.start = offset
         while self.chunks:
-            chunk = self._pop()
-            if chunk.offsets[-1] < offset:
+            offsets = self.chunks[0].offsets
+            # Nearly always it goes on where it was.
+            if offsets[self._at] < offset:
+                self._go(bisect_left(offsets, offset))
                 continue
-            skipped = sum(one < offset for one in chunk.offsets) if chunk.offsets[0] < offset else 0
-            stop = skipped + max_records
-            if stop < len(chunk):
-                rest = chunk.part(stop, len(chunk))
-                self.chunks.appendleft(rest)
-                self.records += len(rest)
-                self.bytes += _bytes(rest)
-            taken = chunk.part(skipped, stop) if skipped or stop < len(chunk) else chunk
+            taken = self._go(self._at + max_records)
             self.start = taken.offsets[-1] + 1
             return taken
         return None
 
-    def _pop(self) -> Chunk:
-        chunk = self.chunks.popleft()
-        self.records -= len(chunk)
-        self.bytes -= _bytes(chunk)
-        return chunk
+    def _go(self, to: int) -> Chunk:
+        """Leave the first chunk's records before `to` behind; these records."""
+        chunk = self.chunks[0]
+        passed = chunk.part(self._at, to) if self._at or to < len(chunk) else chunk
+        self.records -= len(passed)
+        self.bytes -= _bytes(passed)
+        self._at = to
+        if to >= len(chunk):
+            self.chunks.popleft()
+            self._at = 0
+        return passed
 
 
 class Ahead:
