@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from stream_cl import build
@@ -62,6 +62,7 @@ def test_a_secret_in_the_file_is_text_whatever_yaml_takes_it_for(
 @given(st.text(alphabet="ab:-[]{}#'\" \n\t01.*&!|>%@,?~`\\", max_size=20))
 def test_no_message_shows_a_secret(tmp_path_factory: pytest.TempPathFactory, around: str) -> None:
     """Messages about a config end in logs and in issues."""
+    assume("\n" not in around[:10])  # else it may be a key, which is no secret
     path = tmp_path_factory.getbasetemp() / "secret.yaml"
     path.write_text(f"kafka:\n  security:\n    password: {around[:10]}hunter2{around[10:]}\n")
     try:
