@@ -11,15 +11,16 @@ MARK ?= not slow
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+PEER := .venv/.peer
 UV := $(shell command -v uv 2>/dev/null)
 # uv finds a Python that fits by itself, unless one was asked for.
 UV_PYTHON_OPTION := $(if $(filter command environment,$(firstword $(origin PYTHON))),--python $(PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo kafka test test-slow lint format bench chaos clean
+.PHONY: help install demo kafka test test-slow lint format bench bench-asking chaos clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) ## Make .venv with everything that is needed
 
@@ -47,6 +48,10 @@ format: $(INSTALLED) ## Format the code and repair what can be repaired
 bench: $(INSTALLED) ## Measure speed and accuracy
 	@$(BIN)/python -m load_tests.bench $(ARGS)
 
+# scikit-activeml is installed for the part that needs it alone.
+bench-asking: $(INSTALLED) $(if $(or $(findstring peer,$(ARGS)),$(if $(strip $(ARGS)),,all)),$(PEER)) ## Measure how well it asks
+	@$(BIN)/python -m load_tests.asking $(ARGS)
+
 chaos: $(INSTALLED) ## Break a pipeline on Kafka for a quarter of an hour, and prove what it left
 	@$(BIN)/python -m load_tests.chaos $(ARGS)
 
@@ -64,5 +69,13 @@ else
 	@$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	@$(BIN)/python .ci/constraints.py uv.lock > .venv/constraints.txt
 	@$(BIN)/python -m pip install --quiet --constraint .venv/constraints.txt --group dev --editable .
+endif
+	@touch $@
+
+$(PEER): $(INSTALLED)
+ifneq ($(UV),)
+	@$(UV) sync --frozen --quiet --group peer $(UV_PYTHON_OPTION)
+else
+	@$(BIN)/python -m pip install --quiet --constraint .venv/constraints.txt --group peer
 endif
 	@touch $@

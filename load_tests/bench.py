@@ -21,7 +21,17 @@ from collections.abc import Callable  # noqa: E402  after the thread counts
 from pathlib import Path  # noqa: E402
 from typing import Final  # noqa: E402
 
-from load_tests import accuracy, intervals, sqlite, startup, step  # noqa: E402
+from load_tests import (  # noqa: E402
+    accuracy,
+    conformal,
+    crowd,
+    intervals,
+    novelty,
+    spend,
+    sqlite,
+    startup,
+    step,
+)
 from load_tests.report import MissingData, Options, machine, say  # noqa: E402
 
 
@@ -45,12 +55,24 @@ def _latency(options: Options) -> None:
     kafka_latency.run(options)
 
 
+def _cifar10n(options: Options) -> None:
+    # The only one that learns with torch besides replay_mlp.
+    from load_tests import cifar10n
+
+    cifar10n.run(options)
+
+
 BENCHMARKS: Final[dict[str, Callable[[Options], None]]] = {
     "startup": startup.run,
     "step": step.run,
     "sqlite": sqlite.run,
     "accuracy": accuracy.run,
     "intervals": intervals.run,
+    "conformal": conformal.run,
+    "crowd": crowd.run,
+    "cifar10n": _cifar10n,
+    "spend": spend.run,
+    "novelty": novelty.run,
     "replay_mlp": _replay_mlp,
     "kafka": _kafka,
     "latency": _latency,

@@ -116,7 +116,7 @@ def _profile(size: int) -> None:
         (path, "_fresh", "draws and duplicates"),
         (state.encoder, "encode", "encode"),
         (state.guard, "predict", "predict"),
-        (type(taken.plan.strategy), "utility", "utility"),
+        (state.query, "utility", "utility"),
         (state.budget, "decide", "budget"),
         (publish, "predictions", "write predictions"),
         (batches, "by_source", "keys and headers of predictions"),

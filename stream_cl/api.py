@@ -50,6 +50,7 @@ from stream_cl.evaluation.intervals import Estimate
 from stream_cl.labels.join import FATES
 from stream_cl.pipeline.offline import Offline
 from stream_cl.pipeline.scored import Scored
+from stream_cl.pipeline.watch import live_figures
 
 DEAD_LETTERS_KEPT: Final = 1000
 
@@ -90,11 +91,12 @@ class Pipeline:
         dedupe: Mapping[str, Any] | None = None,
         requests: Mapping[str, Any] | None = None,
         evaluation: Mapping[str, Any] | None = None,
+        annotators: Mapping[str, Any] | None = None,
     ) -> None:
         sections = {
             "encoder": encoder, "learner": learner, "memory": memory, "query": query,
             "budget": budget, "labels": labels, "step": step, "dedupe": dedupe,
-            "requests": requests, "evaluation": evaluation,
+            "requests": requests, "evaluation": evaluation, "annotators": annotators,
         }  # fmt: skip
         given = {name: section for name, section in sections.items() if section is not None}
         self._begin(checked({"seed": seed, **given}))
@@ -233,7 +235,9 @@ class Pipeline:
 
         naive: on the answered questions, which are the hard ones. unbiased: of all events,
         each answer weighed by how likely it was to be asked. held_out: on events that were drawn
-        uniformly. `window_…`: over the last `evaluation.window` events.
+        uniformly. `window_…`: over the last `evaluation.window` events. sequence: as unbiased,
+        with an interval that holds at all times together. `…set_coverage…`: how often the
+        candidates of requests held the truth.
 
         >>> pipeline = Pipeline(labels={"join": "every"})
         >>> predictions = pipeline.feed(
@@ -243,7 +247,7 @@ class Pipeline:
         0.68
         """
         state = self._steps.state
-        return dict(state.accuracy.figures(state.events))
+        return live_figures(state)
 
     def snapshot(self) -> Snapshot:
         """Everything that the next prediction depends on, as a copy; see `restore`.

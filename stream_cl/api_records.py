@@ -46,8 +46,10 @@ class Prediction:
 class LabelRequest:
     """An open question. One of `features` and `vector` is None, as with the event.
 
-    candidates: the most probable classes. utility: how much the query strategy `strategy`
-    thinks that the label would teach. propensity: how likely it was to be asked.
+    candidates: the classes that it may be, most probable first; they hold the true one in a share
+    `coverage` of the requests, None while that is not known. utility: how much the query strategy
+    `strategy` thinks that the label would teach. propensity: how likely it was to be asked.
+    priority: in [0, 1], larger is more useful. reason: as in `docs/records.md`.
 
     >>> from stream_cl import Pipeline
     >>> pipeline = Pipeline()
@@ -60,9 +62,12 @@ class LabelRequest:
     features: dict[str, Any] | None
     vector: list[float] | None
     candidates: tuple[str, ...]
+    coverage: float | None
     utility: float
     propensity: float
     strategy: str
+    priority: float
+    reason: dict[str, Any]
 
 
 def prediction_of(value: bytes) -> Prediction:
@@ -80,9 +85,12 @@ def request_of(value: bytes) -> LabelRequest:
         features=document.get("features"),
         vector=document.get("vector"),
         candidates=tuple(document["candidates"]),
+        coverage=document["coverage"],
         utility=document["utility"],
         propensity=document["propensity"],
         strategy=document["strategy"],
+        priority=document["priority"],
+        reason=document["reason"],
     )
 
 

@@ -8,10 +8,20 @@ because every class has its arm here and nowhere else.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
 from stream_cl import __version__
-from stream_cl.config import Config, public, sections, state_keys
+from stream_cl.config import (
+    Config,
+    budgets,
+    encoding,
+    learning,
+    public,
+    queries,
+    section,
+    sections,
+    state_keys,
+)
 from stream_cl.core.clock import Clock, SystemClock
 from stream_cl.core.errors import UserError
 from stream_cl.core.faults import Faults
@@ -21,9 +31,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from stream_cl.budget.hours import WorkingHours
     from stream_cl.core.protocols import Budget, Learner, Memory, QueryStrategy, Transport
     from stream_cl.decode.decoder import Decoder
     from stream_cl.decode.encoder import Encoder
+    from stream_cl.labels.panel import Panel
+    from stream_cl.pipeline.again import AskAgain
     from stream_cl.pipeline.runner import Pipeline
     from stream_cl.pipeline.state import State
     from stream_cl.pipeline.step import Plan
@@ -103,7 +116,7 @@ def create_topics(config: Config, log: Transport) -> Topics:
     return named
 
 
-def decoder(config: sections.AnyFormat, folder: Path) -> Decoder:
+def decoder(config: encoding.AnyFormat, folder: Path) -> Decoder:
     """What reads events and labels; no registry is asked yet.
 
     Args:
@@ -115,11 +128,11 @@ def decoder(config: sections.AnyFormat, folder: Path) -> Decoder:
         TransportError: `format.ca_file` holds no certificates.
     """
     match config:
-        case sections.JsonFormat():
+        case encoding.JsonFormat():
             from stream_cl.decode.decoder import JsonDecoder
 
             return JsonDecoder()
-        case sections.AvroFormat():
+        case encoding.AvroFormat():
             from stream_cl.config.format import authorization
             from stream_cl.decode.avro import AvroDecoder
             from stream_cl.decode.avro_schema import parse
@@ -140,19 +153,19 @@ def decoder(config: sections.AnyFormat, folder: Path) -> Decoder:
             assert_never(config)
 
 
-def encoder(config: sections.AnyEncoder) -> Encoder:
+def encoder(config: encoding.AnyEncoder) -> Encoder:
     """An encoder that has seen nothing."""
     match config:
-        case sections.HashingEncoder():
+        case encoding.HashingEncoder():
             from stream_cl.decode.hashing import HashingEncoder
 
             overflow = round(config.overflow * config.width)
             return HashingEncoder(config.width, overflow, config.text_words)
-        case sections.ColumnsEncoder():
+        case encoding.ColumnsEncoder():
             from stream_cl.decode.columns import ColumnsEncoder
 
             return ColumnsEncoder(config.columns)
-        case sections.VectorEncoder():
+        case encoding.VectorEncoder():
             from stream_cl.decode.vector import VectorEncoder
 
             return VectorEncoder(config.width, config.standardise)
@@ -160,16 +173,16 @@ def encoder(config: sections.AnyEncoder) -> Encoder:
             assert_never(config)
 
 
-def memory(config: sections.AnyMemory, width: int, seed: int) -> Memory | None:
+def memory(config: learning.AnyMemory, width: int, seed: int) -> Memory | None:
     """A memory that is empty; None where nothing is kept."""
     match config:
-        case sections.NoMemory():
+        case learning.NoMemory():
             return None
-        case sections.ReservoirMemory():
+        case learning.ReservoirMemory():
             from stream_cl.memory.reservoir import Reservoir
 
             return Reservoir(width, config.capacity, seed, config.max_bytes)
-        case sections.ClassBalancedMemory():
+        case learning.ClassBalancedMemory():
             from stream_cl.memory.class_balanced import ClassBalanced
 
             return ClassBalanced(width, config.capacity, seed, config.max_bytes)
@@ -178,27 +191,27 @@ def memory(config: sections.AnyMemory, width: int, seed: int) -> Memory | None:
 
 
 def learner(
-    config: sections.AnyLearner, width: int, seed: int, rehearsed: Memory | None = None
+    config: learning.AnyLearner, width: int, seed: int, rehearsed: Memory | None = None
 ) -> Learner:
     """A learner that has learned nothing."""
     classes = config.max_classes
     match config:
-        case sections.SoftmaxLearner():
+        case learning.SoftmaxLearner():
             from stream_cl.learners.softmax import Softmax
 
             settings = config.model_dump(exclude={"kind", "max_classes"})
             return Softmax(width, seed, classes, **settings)
-        case sections.PrototypeLearner():
+        case learning.PrototypeLearner():
             from stream_cl.learners.prototype import Prototype
 
             return Prototype(width, seed, classes, forget=config.forget)
-        case sections.ReplayMlpLearner():
+        case learning.ReplayMlpLearner():
             from stream_cl.learners.replay_mlp import ReplayMlp
 
             assert rehearsed is not None, "the config's relations see to it"
             settings = config.model_dump(exclude={"kind", "max_classes", "compute_ms"})
             return ReplayMlp(width, seed, classes, rehearsed, **settings)
-        case sections.RiverLearner():
+        case learning.RiverLearner():
             from stream_cl.learners.river import River
 
             return River(
@@ -208,11 +221,11 @@ def learner(
                 seed=seed,
                 max_classes=classes,
             )
-        case sections.NoChangeLearner():
+        case learning.NoChangeLearner():
             from stream_cl.learners.no_change import NoChange
 
             return NoChange(width, seed, classes)
-        case sections.MajorityLearner():
+        case learning.MajorityLearner():
             from stream_cl.learners.majority import Majority
 
             return Majority(width, seed, classes)
@@ -220,19 +233,78 @@ def learner(
             assert_never(config)
 
 
-def strategy(config: sections.AnyQuery) -> QueryStrategy:
-    """A query strategy."""
+def strategy(  # noqa: PLR0911  every class has its arm
+    config: queries.AnyQuery, width: int, seed: int, classes: int
+) -> QueryStrategy:
+    """A query strategy that has seen nothing, for events of `width` numbers and so many classes."""
     match config:
-        case sections.UncertaintyQuery():
+        case queries.UncertaintyQuery():
             from stream_cl.query.uncertainty import UncertaintySampling
 
             return UncertaintySampling(config.measure)
-        case sections.RandomQuery():
+        case queries.RandomQuery():
             from stream_cl.query.random import RandomSampling
 
             return RandomSampling()
+        case queries.ProbabilisticQuery():
+            from stream_cl.query.probabilistic import ProbabilisticSampling
+
+            return ProbabilisticSampling(width, seed, classes, **_settings(config))
+        case queries.DensityQuery():
+            from stream_cl.query.density import DensitySampling
+
+            return DensitySampling(width, seed, **_settings(config))
+        case queries.CommitteeQuery():
+            from stream_cl.query.committee import CommitteeSampling
+
+            return CommitteeSampling(width, seed, classes, config.measure, config.members)
+        case queries.BaldQuery():
+            from stream_cl.query.bald import BaldSampling
+
+            return BaldSampling(width, seed, classes, config.samples)
+        case queries.VessalQuery():
+            from stream_cl.query.vessal import VessalSampling
+
+            return VessalSampling(width, seed, classes, config.window, config.dimensions)
+        case queries.NoveltyQuery():
+            from stream_cl.query.novelty import NoveltySampling
+
+            return NoveltySampling(width, seed, **_settings(config))
+        case queries.ClassBalanceQuery():
+            from stream_cl.query.class_balance import ClassBalance
+
+            inner = strategy(config.of, width, seed, classes)
+            return ClassBalance(inner, classes, config.strength, config.forget)
+        case queries.StochasticQuery():
+            from stream_cl.query.stochastic import Stochastic
+
+            inner = strategy(config.of, width, seed, classes)
+            return Stochastic(inner, config.draw, config.beta)
+        case queries.CostAwareQuery():
+            from stream_cl.query.cost_aware import CostAware
+
+            inner = strategy(config.of, width, seed, classes)
+            return CostAware(inner, classes, config.strength, config.forget)
+        case queries.BurstOnDriftQuery():
+            from stream_cl.drift.adwin import Adwin
+            from stream_cl.query.burst_on_drift import BLOCKS, BurstOnDrift
+
+            inner = strategy(config.of, width, seed, classes)
+            detector = Adwin(config.delta, BLOCKS[config.signal])
+            return BurstOnDrift(inner, detector, config.signal, config.events)
         case _:
             assert_never(config)
+
+
+def _settings(config: section.Section) -> dict[str, Any]:
+    """What a constructor takes by the names that the config has."""
+    return config.model_dump(exclude={"kind"})
+
+
+def strategy_name(config: queries.AnyQuery) -> str:
+    """What label requests call it: a wrapper is named before what it wraps."""
+    inner = getattr(config, "of", None)
+    return config.kind if inner is None else f"{config.kind}_of_{strategy_name(inner)}"
 
 
 def budget(config: Config) -> Budget:
@@ -241,31 +313,91 @@ def budget(config: Config) -> Budget:
         from stream_cl.budget.every import EveryLabel
 
         return EveryLabel(config.labels.held_out_fraction)
-    settings = config.budget.model_dump(exclude={"kind"})
+    timed = {"hours", "days", "time_zone"}
+    settings = config.budget.model_dump(exclude={"kind"} | timed)
+    settings["answers"] = config.annotators.answers
     match config.budget:
-        case sections.FractionBudget():
+        case budgets.FractionBudget():
             from stream_cl.budget.fraction import FractionBudget
 
             return FractionBudget(**settings)
-        case sections.QuantileBudget():
+        case budgets.QuantileBudget():
             from stream_cl.budget.quantile import QuantileBudget
 
             return QuantileBudget(**settings)
+        case budgets.VariableThresholdBudget():
+            from stream_cl.budget.variable_threshold import VariableThreshold
+
+            return VariableThreshold(**settings)
+        case budgets.RandomisedBudget():
+            from stream_cl.budget.randomised import RandomisedThreshold
+
+            return RandomisedThreshold(**settings)
+        case budgets.SplitBudget():
+            from stream_cl.budget.split import SplitBudget
+
+            return SplitBudget(**settings)
+        case budgets.PerTimeBudget():
+            from stream_cl.budget.per_time import PerTimeBudget
+
+            return PerTimeBudget(hours=working_hours(config.budget), **settings)
+        case budgets.CostBudget():
+            from stream_cl.budget.cost import CostBudget
+
+            return CostBudget(hours=working_hours(config.budget), **settings)
         case _:
             assert_never(config.budget)
+
+
+def working_hours(config: budgets.PerTimeBudget | budgets.CostBudget) -> WorkingHours | None:
+    """When people work; None for always."""
+    from stream_cl.budget.hours import WorkingHours
+    from stream_cl.config.hours import minutes_of, weekdays_of
+
+    days = weekdays_of(config.days)
+    if config.hours is None and len(days) == 7:
+        return None
+    start, stop = (0, 24 * 60) if config.hours is None else minutes_of(config.hours)
+    return WorkingHours(days, start, stop, config.time_zone)
+
+
+def panel(config: sections.Annotators) -> Panel | None:
+    """What weighs several answers to a question; None where the first one stands."""
+    if config.trust == "none":
+        return None
+    from stream_cl.labels.dawid_skene import DawidSkene
+    from stream_cl.labels.panel import Panel
+
+    trust = DawidSkene(config.max_annotators) if config.trust == "dawid_skene" else None
+    return Panel(config.capacity, trust, frozenset(config.experts))
+
+
+def ask_again(config: Config) -> AskAgain | None:
+    """What asks again; None where every question is asked once."""
+    given, labels = config.annotators, config.labels
+    if given.answers == 1 and not given.relabel:
+        return None
+    from stream_cl.pipeline.again import AskAgain
+
+    capacity = labels.pending_capacity + given.capacity
+    return AskAgain(given.answers, given.relabel, round(labels.ttl_s * 1000), capacity)
 
 
 def fresh_state(config: Config) -> State:
     """S(0)."""
     from stream_cl.core.draws import Draws
     from stream_cl.decode.duplicates import DuplicateWindow
+    from stream_cl.evaluation.conformal import ConformalSets
+    from stream_cl.evaluation.examples import Examples
     from stream_cl.evaluation.held_out import HeldOut
     from stream_cl.evaluation.prequential import Prequential
+    from stream_cl.labels.accounts import Accounts
     from stream_cl.labels.classes import Classes
     from stream_cl.labels.closed import Closed
     from stream_cl.labels.early import EarlyLabels
     from stream_cl.labels.join import Join
     from stream_cl.labels.pending import Pending
+    from stream_cl.pipeline.evidence import Evidence
     from stream_cl.pipeline.guard import GuardedLearner
     from stream_cl.pipeline.state import State
 
@@ -277,6 +409,7 @@ def fresh_state(config: Config) -> State:
     return State(
         encoder=encodes,
         guard=GuardedLearner(learner(config.learner, width, config.seed, rehearsed)),
+        query=strategy(config.query, width, config.seed, config.learner.max_classes),
         budget=budget(config),
         window=window,
         join=Join(
@@ -285,9 +418,17 @@ def fresh_state(config: Config) -> State:
             Closed(labels.closed_window),
             Classes(config.learner.max_classes),
             seen=lambda id_: window.contains(draws.words([id_])),
+            panel=panel(config.annotators),
+            gold=config.annotators.gold,
+            accounts=Accounts(config.annotators.max_annotators),
         ),
         held_out=HeldOut(labels.held_out_capacity, width, config.seed),
         accuracy=Prequential(config.evaluation.window, config.evaluation.window),
+        evidence=Evidence(
+            ConformalSets(config.requests.coverage, config.requests.candidates),
+            Examples(width, config.requests.examples),
+        ),
+        again=ask_again(config),
     )
 
 
@@ -299,10 +440,9 @@ def plan(
 ) -> Plan:
     """What does not change while a pipeline runs."""
     from stream_cl.core.draws import Draws
-    from stream_cl.pipeline.publish import Requests
+    from stream_cl.pipeline.requests import Requests
     from stream_cl.pipeline.step import Plan
 
-    chosen = strategy(config.query)
     fields = config.requests.fields
     return Plan(
         topics=named,
@@ -310,9 +450,8 @@ def plan(
         partition_for=partition_for,
         decoder=decoder(config.format, config.folder),
         draws=Draws(config.seed),
-        strategy=chosen,
         requests=Requests(
-            strategy=chosen.name,
+            strategy=strategy_name(config.query),
             ttl_ms=round(config.labels.ttl_s * 1000),
             fields=None if fields == "all" else frozenset(fields),
             candidates=config.requests.candidates,

@@ -16,7 +16,7 @@ import typer
 
 from stream_cl.cli.main import app
 from stream_cl.config import Config, kinds
-from stream_cl.config.sections import Section
+from stream_cl.config.section import Section
 from stream_cl.core.protocols import REASONS
 from stream_cl.core.records import DEAD_LETTER_CODES, RawRecords
 from stream_cl.core.topics import NAMES
@@ -156,7 +156,11 @@ def test_what_is_published_is_what_is_documented(published: TestDriver) -> None:
         like = next(r for r in requests if r.value["status"] == example["status"])
         assert set(like.value) == set(example), example["status"]
         assert set(example) <= names_in(part, "field")
-    assert names_in(part, "field") - set(requests[0].value) == {"vector", "features_left_out"}
+    assert names_in(part, "field") - set(requests[0].value) == {
+        "vector",
+        "features_left_out",
+        "supersedes",
+    }
 
     assert set(letters[0].headers) == headers | {"code", "reason"}
 

@@ -11,7 +11,16 @@ from typing import Any, NamedTuple
 import pytest
 
 from stream_cl import build
-from stream_cl.config import Config, kinds, sections
+from stream_cl.config import (
+    Config,
+    budgets,
+    encoding,
+    kinds,
+    learning,
+    queries,
+    section,
+    sections,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ast.parse((ROOT / "stream_cl" / "build.py").read_text())
@@ -192,9 +201,10 @@ def test_every_model_with_a_kind_is_in_its_union():
     """A config model that no union names cannot be given."""
     models = {
         value.__name__
-        for value in vars(sections).values()
+        for module in (budgets, encoding, learning, queries, sections)
+        for value in vars(module).values()
         if isinstance(value, type)
-        and issubclass(value, sections.Section)
+        and issubclass(value, section.Section)
         and "kind" in value.model_fields
     }
     assert models == {model.__name__ for _, _, model in MODELS}

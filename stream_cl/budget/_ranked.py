@@ -1,8 +1,9 @@
-"""What budgets that go by the rank of a utility share: window, feedback, floor, held-out, room.
+"""What budgets that ask share: rank, feedback, floor, held-out, room, limits, refunds.
 
 For event i with utility u, let its rank among the last `window` utilities and itself be the
-interval [lo, hi] (a tie shares the interval of its equals). A rule turns that, the fraction b,
-the floor of exploration f and deficit = b · events − asked (in labels) into the probability
+interval [lo, hi] (a tie shares the interval of its equals). A rule turns that, the share b of
+the events to ask for, the floor of exploration f = floor · b and the deficit, granted − asked
+in labels, into the probability
 
     p = min(1, max(f, rule(lo, hi, b, f, deficit)))
 
@@ -12,19 +13,41 @@ what holds the spend: without it independent draws miss 5 % of 5,000 events by a
 A part of the spend is a uniform draw of its own (`held_out`): those labels are never learned
 from. p is the probability that either draw hits. The floor is what inverse-propensity
 estimation needs: p > 0 for whatever could have been asked.
+
+Limits. `labels_per_key` is hard: an event of a key that had its labels in the last
+`limit_window` events has p = 0 and leaves what the figures speak of, because the promise to a
+key is worth more than a figure. `class_share` is soft: an event of a predicted class that had
+its share of the labels in that window is asked with the floor alone, since figures without a
+class would be wrong. `max_open` counts as room: the last tenth of it is for exploration, and
+without room p = 0.
+
+Refunds. Spend is what was asked less what is refunded. A question that nobody answered gives
+its label back, at most 20 labels per 5,000 events, and at most half the target at a time.
+
+Several answers. A question that is to get m `answers` is charged with m labels when it is asked,
+and b is the share of the events to ask about, labels / m: were a later answer charged when it is
+asked for, as many would be asked for too much as fit into the delay. What is not needed comes
+back by `spend`, as a negative number; labels asked for besides are charged by it as well, and the
+feedback holds the sum. It can as long as the floor, and what is asked for besides on each of its
+questions, leave room: floor · (1 + share besides) at most 1.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Any, Final, TypedDict, Unpack
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
-from stream_cl.core.protocols import REASONS, Candidates, Decision
+from stream_cl.budget._loop import Count, Level, Settings, State, decide, target_now
+from stream_cl.core.limits import LIMIT_LABELS
+from stream_cl.core.protocols import Bill, Candidates, Decision, Spending
 from stream_cl.core.snapshot import Snapshot
 
+WINDOW: Final = 200
+"""Utilities that an event is ranked among."""
 HORIZON: Final = 3.0
 """Labels of deficit that add the target once more to the probability.
 
@@ -33,181 +56,172 @@ targets; while they fall it stands at 1 − floor share. Between the two the def
 5 (1 − floor share) · HORIZON labels: 10.5 at the default floor, so that with the noise of the
 draws any 5,000 events stay within 20 labels of their target (18 at most in simulations; 5
 would give 26). Smaller values make the probability noisier."""
+HORIZON_MIN: Final = 0.25
+"""The shortest horizon: below it p would be 0 or 1 more often than not."""
 DEFICIT_MAX: Final = 20.0
 """Labels that may be caught up on; what a longer pause did not spend is forgiven."""
 
-_DRAWN, _HELD_OUT = REASONS.index("drawn"), REASONS.index("held_out")
-_COLD_START = REASONS.index("cold_start")
-_NOT_ALLOWED, _NO_ROOM = REASONS.index("not_allowed"), REASONS.index("no_room")
 
+class Shared(TypedDict, total=False):
+    """Arguments that every budget that asks takes by name.
 
-class _State(NamedTuple):
-    ring: npt.NDArray[np.float64]
-    counts: npt.NDArray[np.int64]  # events that could be asked, asked, utilities ever seen
-    deficit: npt.NDArray[np.float64]  # [1]
+    floor: share of b that is spent without regard to utility, in (0, 1]; 0.3.
+    cold_start: labels asked for without a draw at the very start; they are a debt that the
+        feedback pays back; 10.
+    window: utilities remembered for the rank; 200.
+    held_out: share of b drawn uniformly for the held-out set, at most `floor`; 0.1.
+    labels_per_key: labels that one record key may have in `limit_window` events; None, no limit.
+    class_share: share of the labels in that window that one predicted class may have; 1, no limit.
+    limit_window: events that the two limits look back on, at most the last 1,000 labels; 5,000.
+    max_open: requests open at once; None, what the pending store holds.
+    answers: labels that a question is charged with; 1.
+    """
+
+    floor: float
+    cold_start: int
+    window: int
+    held_out: float
+    labels_per_key: int | None
+    class_share: float
+    limit_window: int
+    max_open: int | None
+    answers: int
 
 
 class RankedBudget:
-    """Asks `fraction` of the events that may be asked; subclasses name the rule.
+    """What the budgets that ask have in common; subclasses say how much, and by which rule.
 
-    Args:
-        fraction: b, in (0, 1].
-        floor: share of b that is spent without regard to utility, in (0, 1].
-        cold_start: labels asked for without a draw at the very start; they are a debt that
-            the feedback pays back.
-        window: utilities remembered for the rank.
-        held_out: share of b drawn uniformly for the held-out set, at most `floor`.
-
-    Memory: `window` numbers. Cost per event: O(window), about 0.1 µs.
+    Memory: 2 · `window` numbers, 24 kB more with a limit. Cost per event: O(window), about
+    0.1 µs; with a limit O(labels in its window) more, about 1 µs at 1,000 labels.
     """
 
-    rule: int
-
-    def __init__(
-        self,
-        fraction: float,
-        floor: float = 0.3,
-        cold_start: int = 10,
-        window: int = 200,
-        held_out: float = 0.1,
-    ) -> None:
-        assert 0 < fraction <= 1
-        assert 0 < floor <= 1
-        assert 0 <= held_out <= floor
-        self.fraction = fraction
-        self.floor = floor
-        self.cold_start = cold_start
-        self.held_out = held_out
-        self._state = _State(np.zeros(window), np.zeros(3, dtype=np.int64), np.zeros(1))
+    def __init__(self, settings: Settings, **shared: Unpack[Shared]) -> None:
+        given: dict[str, Any] = {**shared}
+        window = given.pop("window", WINDOW)
+        self._max_open: int | None = given.pop("max_open", None)
+        given["labels_per_key"] = given.pop("labels_per_key", None) or 0
+        settings = settings.of(**settings._asdict()).of(**given)
+        # Both count questions; the spend is held in labels, whatever a question takes.
+        self._settings = settings.of(
+            horizon=max(HORIZON_MIN, settings.horizon / settings.answers),
+            deficit_max=max(1.0, settings.deficit_max / settings.answers),
+        )
+        assert 0 < self._settings.floor <= 1
+        assert 0 <= self._settings.held_out <= self._settings.floor
+        limited = self._settings.labels_per_key > 0 or self._settings.class_share < 1
+        counts = np.zeros(len(Count), dtype=np.int64)
+        counts[Count.LAST_MS] = -1
+        levels = np.zeros(len(Level))
+        levels[Level.THRESHOLD] = levels[Level.PRICE] = levels[Level.MEMORY] = 1.0
+        limits = np.zeros((LIMIT_LABELS if limited else 0, 3), dtype=np.int64)
+        self._state = State(np.zeros(window), np.zeros(window), counts, levels, limits)
 
     def decide(self, candidates: Candidates) -> Decision:
         """Decide event after event; pure."""
         n = len(candidates.utility)
-        ring, counts, deficit = self._state
-        after = _State(ring.copy(), counts.copy(), deficit.copy())
+        after = self._state.copy()
+        closed = self._advance(after, candidates.time_ms)
         propensity = np.empty(n)
         asked = np.empty(n, dtype=np.bool_)
         held_out = np.empty(n, dtype=np.bool_)
         reason = np.empty(n, dtype=np.uint8)
-        _decide(
-            candidates.utility,
-            candidates.ask_draw,
-            candidates.held_out_draw,
-            candidates.allowed,
-            candidates.room,
-            candidates.room_floor,
-            np.array([self.fraction, self.fraction * self.floor, self.fraction * self.held_out]),
-            self.cold_start,
-            after.ring,
-            after.counts,
-            after.deficit,
-            propensity,
-            asked,
-            held_out,
-            reason,
-            self.rule,
+        room, room_floor = self._room(candidates)
+        decide(
+            self._settings,
+            after,
+            (
+                candidates.utility,
+                candidates.ask_draw,
+                candidates.held_out_draw,
+                candidates.allowed,
+                self._keys(candidates),
+                _predicted(candidates),
+            ),
+            room,
+            room_floor,
+            closed,
+            (propensity, asked, held_out, reason),
         )
         return Decision(propensity, asked, held_out, reason, after)
 
     def commit(self, decision: Decision) -> None:
         self._state = decision.after
 
-    @property
-    def asked(self) -> int:
-        """Labels asked for since the start."""
-        return int(self._state.counts[1])
+    def refund(self, expired: int) -> None:
+        """Labels to be paid back, a few at a time."""
+        counts, levels = self._state.counts, self._state.levels
+        counts[Count.OPEN] = max(0, counts[Count.OPEN] - expired * self._settings.answers)
+        levels[Level.WAITING] += expired
+
+    def spend(self, labels: int) -> None:
+        """Charge labels that were asked for besides; below 0 gives back what is not needed."""
+        counts, levels = self._state.counts, self._state.levels
+        counts[Count.BESIDES] += labels
+        counts[Count.OPEN] = max(0, counts[Count.OPEN] + labels)
+        levels[Level.DEFICIT] -= labels * levels[Level.PRICE]
+
+    def charge(self, bills: Sequence[Bill]) -> None:
+        """A label is a label: what it cost changes nothing here."""
+        counts = self._state.counts
+        counts[Count.OPEN] = max(0, counts[Count.OPEN] - sum(bill.closes for bill in bills))
+
+    def spending(self) -> Spending:
+        counts, levels = self._state.counts, self._state.levels
+        answers = self._settings.answers
+        target = float(target_now(self._settings, counts, levels))
+        latest = self._state.propensities[: counts[Count.ASKABLE]]
+        return Spending(
+            target=target,
+            floor=target * self._settings.floor,
+            asked=int(counts[Count.ASKED] * answers + counts[Count.BESIDES]),
+            refunded=float(levels[Level.REFUNDED]) * answers,
+            waiting=float(levels[Level.WAITING]) * answers,
+            mean_propensity=float(latest.mean()) if len(latest) else 0.0,
+            min_propensity=float(latest.min()) if len(latest) else 0.0,
+            price=float(levels[Level.PRICE]),
+            paid=float(levels[Level.PAID]),
+        )
+
+    def _advance(self, state: State, time_ms: int) -> bool:
+        """Take the logical time of a step into `state`; whether nothing is asked at it."""
+        return False
+
+    def _room(self, candidates: Candidates) -> tuple[int, int]:
+        """Requests that may be opened by choice, and at all."""
+        room, room_floor = candidates.room, candidates.room_floor
+        if self._max_open is not None:
+            left = self._max_open - candidates.open
+            room, room_floor = min(room, left - self._max_open // 10), min(room_floor, left)
+        return room, room_floor
+
+    def _keys(self, candidates: Candidates) -> npt.NDArray[np.int64]:
+        n = len(candidates.utility)
+        if self._settings.labels_per_key == 0 or not candidates.keys:
+            return np.zeros(n, dtype=np.int64)
+        numbers = [0 if key is None else _number(key) for key in candidates.keys]
+        return np.array(numbers, dtype=np.int64)
 
     def snapshot(self) -> Snapshot:
-        ring, counts, deficit = self._state
-        return {"ring": ring.copy(), "counts": counts.copy(), "deficit": deficit.copy()}
+        return {name: part.copy() for name, part in self._state._asdict().items()}
 
     def restore(self, snapshot: Snapshot) -> None:
-        arrays: list[Any] = [snapshot[name].copy() for name in ("ring", "counts", "deficit")]
-        size, window = len(arrays[0]), len(self._state.ring)
+        state: Any = {name: snapshot[name].copy() for name in State._fields}
+        size, window = len(state["ring"]), len(self._state.ring)
         assert size == window, f"utilities of {size} events, where {window} are ranked"
-        self._state = _State(*arrays)
+        if len(state["limits"]) != len(self._state.limits):
+            # A limit that was set or lifted since: what was asked before does not count for it.
+            state["limits"] = np.zeros_like(self._state.limits)
+            state["limits"][:, 0] = np.iinfo(np.int64).min
+        self._state = State(**state)
 
 
-POWER: Final = 0
-QUANTILE: Final = 1
+def _number(key: bytes) -> int:
+    """A number for a record key, the same in every process, and never 0, which says none."""
+    digest = blake2b(key, digest_size=8, person=b"budget keys").digest()
+    return int.from_bytes(digest, "little", signed=True) or 1
 
 
-@numba.njit(cache=True)
-def _power(lo: float, hi: float, target: float, floor: float, deficit: float) -> float:
-    """The rule of `budget.fraction`."""
-    weight = (hi**5 - lo**5) / (hi - lo)
-    return floor + (target - floor) * weight + target * deficit / HORIZON
-
-
-@numba.njit(cache=True)
-def _quantile(lo: float, hi: float, target: float, floor: float, deficit: float) -> float:
-    """The rule of `budget.quantile`."""
-    if floor >= 1.0:
-        return 1.0
-    feedback = target * deficit / HORIZON
-    chosen = min(1.0, max(0.0, (target - floor) / (1.0 - floor) + feedback))
-    above = min(1.0, max(0.0, (hi - (1.0 - chosen)) / (hi - lo)))
-    return floor + (1.0 - floor) * above + max(0.0, feedback)
-
-
-@numba.njit(cache=True)
-def _decide(
-    utility: Any,
-    ask_draw: Any,
-    held_out_draw: Any,
-    allowed: Any,
-    room: int,
-    room_floor: int,
-    rates: Any,
-    cold_start: int,
-    ring: Any,
-    counts: Any,
-    deficit: Any,
-    propensity: Any,
-    asked: Any,
-    held_out: Any,
-    reason: Any,
-    rule: int,
-) -> None:
-    # One loop, because each decision depends on what was asked before it.
-    target, floor, uniform = rates
-    size = ring.shape[0]
-    for i in range(utility.shape[0]):
-        value = utility[i]
-        filled = min(counts[2], size)
-        below, equal = 0, 1
-        for j in range(filled):
-            below += ring[j] < value
-            equal += ring[j] == value
-        lo = below / (filled + 1)
-        hi = (below + equal) / (filled + 1)
-        ring[counts[2] % size] = value
-        counts[2] += 1
-
-        starting = counts[1] < cold_start and room > 0
-        if rule == POWER:
-            p = _power(lo, hi, target, floor, deficit[0])
-        else:
-            p = _quantile(lo, hi, target, floor, deficit[0])
-        p = 1.0 if starting else min(1.0, max(floor, p))
-        reason[i] = 0
-        if room <= 0:
-            p = floor
-        if not allowed[i]:
-            p, reason[i] = 0.0, _NOT_ALLOWED
-        elif room_floor <= 0:
-            p, reason[i] = 0.0, _NO_ROOM
-
-        own = held_out_draw[i] < uniform
-        chosen = uniform < 1.0 and ask_draw[i] < (p - uniform) / (1.0 - uniform)
-        propensity[i] = p
-        held_out[i] = own and p > 0.0
-        asked[i] = p > 0.0 and (own or chosen)
-        if asked[i]:
-            room -= 1
-            room_floor -= 1
-            reason[i] = _HELD_OUT if own else (_COLD_START if starting else _DRAWN)
-        if p > 0.0:
-            counts[0] += 1
-            deficit[0] = min(deficit[0] + target - asked[i], DEFICIT_MAX)
-        counts[1] += asked[i]
+def _predicted(candidates: Candidates) -> npt.NDArray[np.int64]:
+    if candidates.predicted is None:
+        return np.full(len(candidates.utility), -1, dtype=np.int64)
+    return candidates.predicted

@@ -6,9 +6,11 @@ held-out set; everything else is learned from.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from stream_cl.core.protocols import REASONS, Candidates, Decision
+from stream_cl.core.protocols import REASONS, Bill, Candidates, Decision, Spending
 from stream_cl.core.snapshot import Snapshot
 
 
@@ -33,6 +35,18 @@ class EveryLabel:
 
     def commit(self, decision: Decision) -> None:
         return None
+
+    def refund(self, expired: int) -> None:
+        """Nothing was asked, so nothing is given back."""
+
+    def spend(self, labels: int) -> None:
+        """Nothing is asked for, so nothing is asked for besides."""
+
+    def charge(self, bills: Sequence[Bill]) -> None:
+        """Labels come by themselves."""
+
+    def spending(self) -> Spending:
+        return Spending(0.0, 0.0, 0, 0.0, 0.0, 1.0, 1.0)
 
     def snapshot(self) -> Snapshot:
         return {}

@@ -13,10 +13,21 @@ filter (Kottke, Krempl and Spiliopoulou 2015, section 3).
 
 from __future__ import annotations
 
-from stream_cl.budget._ranked import POWER, RankedBudget
+from typing import Unpack
+
+from stream_cl.budget._loop import Settings
+from stream_cl.budget._ranked import DEFICIT_MAX, HORIZON, RankedBudget, Shared
+from stream_cl.budget._rules import POWER
 
 
 class FractionBudget(RankedBudget):
-    """Smooth: p grows with the fourth power of the rank."""
+    """Smooth: p grows with the fourth power of the rank.
 
-    rule = POWER
+    Args:
+        fraction: b, in (0, 1].
+    """
+
+    def __init__(self, fraction: float, **shared: Unpack[Shared]) -> None:
+        assert 0 < fraction <= 1
+        settings = Settings(POWER, fraction, horizon=HORIZON, deficit_max=DEFICIT_MAX)
+        super().__init__(settings, **shared)

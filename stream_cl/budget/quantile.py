@@ -17,10 +17,21 @@ utilities fall no event lies above any quantile and nothing would be spent.
 
 from __future__ import annotations
 
-from stream_cl.budget._ranked import QUANTILE, RankedBudget
+from typing import Unpack
+
+from stream_cl.budget._loop import Settings
+from stream_cl.budget._ranked import DEFICIT_MAX, HORIZON, RankedBudget, Shared
+from stream_cl.budget._rules import QUANTILE
 
 
 class QuantileBudget(RankedBudget):
-    """Sharp: certain above the quantile, the floor below it."""
+    """Sharp: certain above the quantile, the floor below it.
 
-    rule = QUANTILE
+    Args:
+        fraction: b, in (0, 1].
+    """
+
+    def __init__(self, fraction: float, **shared: Unpack[Shared]) -> None:
+        assert 0 < fraction <= 1
+        settings = Settings(QUANTILE, fraction, horizon=HORIZON, deficit_max=DEFICIT_MAX)
+        super().__init__(settings, **shared)

@@ -20,9 +20,9 @@ from safetensors.numpy import load, save
 from stream_cl.core.errors import CheckpointCorrupt
 from stream_cl.core.snapshot import Snapshot
 
-FORMAT: Final = 1
-READABLE: Final = (1,)
-"""Formats that this version reads: its own and the one before (there is none yet)."""
+FORMAT: Final = 2
+READABLE: Final = (2,)
+"""Formats that this version reads: its own and the one before (1 was in no release)."""
 
 _PLAIN: Final = "__plain__"
 _WORDS: Final = frozenset({"__array__", "__int__", "__dict__"})

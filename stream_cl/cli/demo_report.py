@@ -127,6 +127,9 @@ _REASONS: Final = {
     "not_allowed": "not asked: it must not be",
     "no_room": "not asked: too many questions are open",
     "joined": "not asked: a label comes anyway",
+    "closed": "not asked: nobody works at this time",
+    "key_limit": "not asked: its key has had its labels",
+    "class_limit": "not asked: the predicted class has had its share of the labels",
 }
 
 

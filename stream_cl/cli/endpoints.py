@@ -12,6 +12,7 @@ from stream_cl.observe.health import Health, Phase
 if TYPE_CHECKING:
     from stream_cl.config import Config
     from stream_cl.core.clock import Clock
+    from stream_cl.core.protocols import Spending
     from stream_cl.observe.metrics import Shown
     from stream_cl.pipeline.runner import Pipeline
     from stream_cl.pipeline.watch import Status, StepTimes
@@ -104,10 +105,26 @@ def _said(well: bool, why: str) -> Answer:
     return Answer(status, TEXT_TYPE, f"{why}\n".encode())
 
 
+def _spent(spending: Spending | None) -> dict[str, float]:
+    """Gauges of what is spent."""
+    if spending is None:
+        return {}
+    return {
+        "budget_target_ratio": spending.target,
+        "budget_floor_ratio": spending.floor,
+        "budget_spent_labels": spending.asked - spending.refunded,
+        "budget_refunded_labels": spending.refunded,
+        "budget_refund_waiting_labels": spending.waiting,
+        "budget_price_units": spending.price,
+        "budget_paid_units": spending.paid,
+        "propensity_mean_ratio": spending.mean_propensity,
+        "propensity_min_ratio": spending.min_propensity,
+    }
+
+
 def _shown(status: Status, config: Config) -> Shown:
     from stream_cl.observe.metrics import Shown
 
-    every = config.labels.join == "every"
     gauges = {
         "step": status.step,
         "incarnation": status.incarnation,
@@ -115,7 +132,10 @@ def _shown(status: Status, config: Config) -> Shown:
         "lag_records": status.lag,
         "asking": float(status.asking),
         "checkpoint_steps_behind": status.step - (status.checkpoint_step or 0),
-        "budget_target_ratio": 0.0 if every else config.budget.fraction,
+        **_spent(status.spending),
+        "open_requests": 0
+        if config.labels.join == "every"
+        else status.stores.get("pending", (0, 0))[0],
     }
     figures = {
         name: (figure.value, figure.low, figure.high)
@@ -123,4 +143,20 @@ def _shown(status: Status, config: Config) -> Shown:
         if figure is not None
     }
     scores = {name: score for name, score in status.scores.items() if score is not None}
-    return Shown(status.counts, gauges, status.stores, figures, scores)
+    classes = {
+        (name, figure): (estimate.value, estimate.low, estimate.high)
+        for name, one in status.classes.items()
+        for figure, estimate in (("recall", one.recall), ("precision", one.precision))
+        if estimate is not None
+    }
+    gain = None if status.advice is None else status.advice.interval
+    return Shown(
+        status.counts,
+        gauges,
+        status.stores,
+        figures,
+        scores,
+        classes,
+        gain,
+        status.annotators,
+    )

@@ -12,7 +12,7 @@ from stream_cl.cli.common import Sets, emit, progress, read_config
 from stream_cl.core.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from stream_cl.config import Config
     from stream_cl.core.protocols import Transport
@@ -64,8 +64,10 @@ def command(
         emit(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
         return
     for name, value in found.items():
-        if name != "seeds":
+        if name not in {"seeds", "details"}:
             emit(f"{name:24} {_shown(value)}")
+    for line in _told(found.get("details")):
+        emit(line)
 
 
 def recorded(path: Path, limit: int | None = None, id_column: str | None = None) -> list[Row]:
@@ -160,13 +162,15 @@ def _from(before: int, progressed: Callable[[int], None]) -> Callable[[int], Non
 
 
 def run_once(
-    config: Config, rows: list[Row], progressed: Callable[[int], None] = lambda _: None
+    config: Config, rows: Iterable[Row], progressed: Callable[[int], None] = lambda _: None
 ) -> tuple[Outcome, Any]:
     """One run: its outcome, and the figures the pipeline itself has at the end."""
     from stream_cl import build
     from stream_cl.core.clock import SystemClock
     from stream_cl.core.topics import NAMES, Topics
+    from stream_cl.pipeline.details import details_of
     from stream_cl.pipeline.offline import Offline, replay
+    from stream_cl.pipeline.watch import live_figures
 
     named = Topics(config.topics.prefix)
     partitions = {named.named(name): 1 for name in NAMES}
@@ -174,7 +178,11 @@ def run_once(
     offline = Offline(state, build.plan(config, named, partitions, lambda topic, key: 0))
     step, delay = config.step.max_events, config.labels.delay
     outcome = replay(offline, rows, step, delay, SystemClock(), progressed)
-    return outcome, state.accuracy.figures(state.events)
+    return outcome, {
+        **live_figures(state),
+        "calibration_error": state.accuracy.reliability.error(),
+        "details": details_of(state),
+    }
 
 
 def figures(outcome: Outcome, live: Any) -> dict[str, Any]:
@@ -185,6 +193,7 @@ def figures(outcome: Outcome, live: Any) -> dict[str, Any]:
     truth, predicted = outcome.judged()
     right = accuracy(truth, predicted)
     naive, unbiased = wilson(right * len(truth), len(truth)), live["unbiased"]
+    sequence, sets, advice = live["sequence"], live["set_coverage"], live["details"]["advice"]
     return {
         "events": len(outcome.truth),
         "labels_asked": outcome.labels,
@@ -192,9 +201,16 @@ def figures(outcome: Outcome, live: Any) -> dict[str, Any]:
         "accuracy_ci": [naive.low, naive.high] if naive else None,
         "accuracy_unbiased": unbiased.value if unbiased else None,
         "accuracy_unbiased_ci": [unbiased.low, unbiased.high] if unbiased else None,
+        "accuracy_sequence_ci": [sequence.low, sequence.high] if sequence else None,
+        "calibration_error": live["calibration_error"],
+        "set_coverage": sets.value if sets else None,
+        "set_coverage_ci": [sets.low, sets.high] if sets else None,
+        "gain_next_1000": advice["gain"],
+        "gain_next_1000_ci": None if advice["gain"] is None else [advice["low"], advice["high"]],
         "kappa": cohens_kappa(truth, predicted),
         "baseline_no_change": no_change_accuracy(truth),
         "events_per_second": len(outcome.truth) / outcome.seconds if outcome.seconds else None,
+        "details": live["details"],
     }
 
 
@@ -203,8 +219,12 @@ def _summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
         return dict(runs[0])
     summary: dict[str, Any] = {}
     for name, first in runs[0].items():
+        if name == "details":
+            continue  # each run has its own
         values = [run[name] for run in runs]
-        if name.endswith("_ci"):
+        if name == "accuracy_sequence_ci":
+            summary[name] = summary["accuracy_unbiased_ci"]  # a mean over runs is no sequence
+        elif name.endswith("_ci"):
             centre = name.removesuffix("_ci")
             summary[name] = _mean_interval([run[centre] for run in runs])
         elif first is None or None in values:
@@ -225,6 +245,17 @@ def _mean_interval(values: list[float | None]) -> list[float] | None:
         return None
     half = float(t.ppf(0.975, len(known) - 1) * known.std(ddof=1) / np.sqrt(len(known)))
     return [float(known.mean()) - half, float(known.mean()) + half]
+
+
+def _told(details: dict[str, Any] | None) -> list[str]:
+    """Of the figures that are more than a number: recall by class, and whether to go on."""
+    if details is None:
+        return []
+    lines = [
+        f"recall of {name!r:.14}".ljust(25) + _shown(one["recall"] and one["recall"]["value"])
+        for name, one in details["classes"].items()
+    ]
+    return [*lines, f"{'next_1000_labels':24} {details['advice']['says']}"]
 
 
 def _shown(value: Any) -> str:

@@ -57,6 +57,7 @@ def inspect(config: Config) -> dict[str, Any]:
     """
     from stream_cl import build
     from stream_cl.core.clock import SystemClock
+    from stream_cl.pipeline.details import details_of
     from stream_cl.pipeline.watch import figures_of, scores_of, stores_of
 
     clock = SystemClock()
@@ -68,6 +69,7 @@ def inspect(config: Config) -> dict[str, Any]:
         story = pipeline.look()
         state = pipeline.state
         stores, every = stores_of(state), config.labels.join == "every"
+        spending = state.budget.spending()
         return {
             "step": state.step,
             "incarnation": story.incarnation,
@@ -84,11 +86,14 @@ def inspect(config: Config) -> dict[str, Any]:
                 for name, estimate in figures_of(state).items()
             },
             "scores": scores_of(state),
+            "details": details_of(state),
             "spend": {
                 "asked": state.counts.get("asked", 0),
                 "answered": state.counts.get("answered", 0),
                 "unanswered": state.counts.get("unanswered", 0),
-                "target_share": None if every else config.budget.fraction,
+                "target_share": None if every else spending.target,
+                "refunded": spending.refunded,
+                "paid": spending.paid,
             },
         }
     finally:

@@ -15,6 +15,7 @@ from stream_cl import __version__
 from stream_cl.cli import (
     annotate,
     check,
+    compare,
     consume,
     copy,
     demo,
@@ -42,6 +43,7 @@ COMMANDS: Final[tuple[tuple[str, Callable[..., None]], ...]] = (
     ("consume", consume.command),
     ("copy", copy.command),
     ("evaluate", evaluate.command),
+    ("compare", compare.command),
     ("topics", topics.command),
     ("inspect", inspect.command),
     ("drain", drain.command),

@@ -173,11 +173,13 @@ class _Progress:
         self._told_events = pipeline.state.events
 
     def __call__(self) -> None:
+        from stream_cl.pipeline.watch import live_figures
+
         now_s, state = self._clock.monotonic_s(), self._pipeline.state
         if now_s - self._told_s < _TELL_S:
             return
         if state.events != self._told_events:
-            figure = state.accuracy.figures(state.events)["window_unbiased"]
+            figure = live_figures(state)["window_unbiased"]
             self._say.info(
                 "progress",
                 step=state.step,

@@ -144,8 +144,8 @@ def _override(
         if not isinstance(inner[key], dict):
             return  # what stands there is a mistake, and is reported there
         inner = inner[key]
-    if len(keys) == 2 and keys[1] == "kind":
-        _change_kind(document, keys[0], given.data, source)
+    if len(keys) > 1 and keys[-1] == "kind":
+        _change_kind(document, keys[:-1], inner, given.data, source)
     inner[keys[-1]] = given.data
     document.wrong = [path for path in document.wrong if path[: len(keys)] != keys] + given.wrong
     for path in [path for path in document.origins if path[: len(keys)] == keys]:
@@ -154,9 +154,12 @@ def _override(
     document.origins[keys] = Origin(place, (source, 0), text)
 
 
-def _change_kind(document: Document, section: str, new: Any, source: int) -> None:
+def _change_kind(
+    document: Document, path: KeyPath, given: dict[Any, Any], new: Any, source: int
+) -> None:
     """Leave out what an earlier source gave to the kind before, but for what all kinds have."""
-    given = document.data[section]
+    # What may stand inside a section is what may stand by itself.
+    section = str(path[0])
     models = kinds(section)
     default = getattr(Config.model_fields[section].default, "kind", None) if models else None
     old = given.get("kind", default)
@@ -170,7 +173,7 @@ def _change_kind(document: Document, section: str, new: Any, source: int) -> Non
         for name in getattr(base, "model_fields", {})
     }
     for name in before.model_fields.keys() & given.keys():
-        if name not in shared and document.origins[section, name].rank[0] < source:
+        if name not in shared and document.origins[*path, name].rank[0] < source:
             del given[name]
 
 

@@ -17,7 +17,7 @@ from stream_cl.config.rules import Relation, wrong
 from stream_cl.config.secrets import secret
 
 if TYPE_CHECKING:
-    from stream_cl.config.sections import AnyFormat, AvroFormat
+    from stream_cl.config.encoding import AnyFormat, AvroFormat
 
 _EXAMPLE: Final = "give http://HOST:PORT or https://HOST, with its path if it has one"
 

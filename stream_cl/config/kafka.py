@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from stream_cl.config.rules import Relation, as_tuple, check_path, kafka_bootstrap
 from stream_cl.config.secrets import Secret, secret, unreadable
-from stream_cl.config.sections import Section
+from stream_cl.config.section import Section
 
 if TYPE_CHECKING:
     from stream_cl.config import Config

@@ -30,17 +30,19 @@ def locate(loc: Iterable[str | int]) -> Place:
     depth = 1
     members: Mapping[str, type[BaseModel]] = {}
     for part in loc:
-        if len(path) == 1 and len(members) > 1 and owner is Config and part in members:
+        if len(path) == depth and len(members) > 1 and part in members:
             owner = members[str(part)]  # the kind: chosen by the user, but no key of theirs
-            depth = 2
+            depth += 1
         elif part != "[key]":
             if not path:
-                owner, members = Config, kinds(str(part))
+                owner = Config
             elif len(path) == depth and owner is not None:
                 inner = _section(owner, path[-1])
                 if inner is not None or owner is Config:
                     owner, depth = inner, depth + 1
             path.append(part)
+            if owner is not None and len(path) == depth:
+                members = kinds(str(part), owner)
     return Place(tuple(path), owner, depth)
 
 
@@ -54,7 +56,10 @@ def schema_of(place: Place) -> dict[str, Any]:
     """JSON Schema of what may stand at a place; empty where nothing is known of it."""
     if place.owner is None or len(place.path) < place.depth:
         return {}
-    properties = place.owner.model_json_schema()["properties"]
+    whole = place.owner.model_json_schema()
+    # A section that may stand inside itself is a definition, to which the whole refers.
+    owned = whole if "properties" in whole else whole["$defs"][place.owner.__name__]
+    properties = owned["properties"]
     schema: dict[str, Any] = properties.get(str(place.path[place.depth - 1]), {})
     for _ in place.path[place.depth :]:
         schema = schema.get("items", {})
@@ -118,7 +123,7 @@ def message(error: Mapping[str, Any], place: Place, written: str | None) -> str:
     if kind == "missing":
         return f"is missing; give {expected(schema)}"
     if kind == "union_tag_invalid":
-        tag, known = value["kind"], list(kinds(name))
+        tag, known = value["kind"], list(kinds(name, place.owner or Config))
         return f"{shown(tag, None, schema)} is not among them{_suggestion(str(tag), known)}"
     if kind == "literal_error" and isinstance(value, str):
         known = [word for one in schema.get("anyOf", [schema]) for word in _words(one)]

@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
 
-from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, Field, PrivateAttr, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 
-from stream_cl.config import sections
+from stream_cl.config import budgets, encoding, learning, queries, sections
 from stream_cl.config.format import broken_format_relations
 from stream_cl.config.kafka import Kafka, broken_kafka_relations
 from stream_cl.config.rules import KAFKA, broken_relations, check_transport, sqlite_path
-from stream_cl.config.sections import Section
+from stream_cl.config.section import Section
 
 ENVIRONMENT_PREFIX: Final = "STREAM_CL__"
 
@@ -54,13 +54,14 @@ class Config(Section):
     )
     topics: sections.Topics = sections.Topics()
     step: sections.Step = sections.Step()
-    format: sections.AnyFormat = Field(sections.JsonFormat(), discriminator="kind")
-    encoder: sections.AnyEncoder = Field(sections.HashingEncoder(), discriminator="kind")
-    learner: sections.AnyLearner = Field(sections.SoftmaxLearner(), discriminator="kind")
-    memory: sections.AnyMemory = Field(sections.NoMemory(), discriminator="kind")
-    query: sections.AnyQuery = Field(sections.UncertaintyQuery(), discriminator="kind")
-    budget: sections.AnyBudget = Field(sections.FractionBudget(), discriminator="kind")
+    format: encoding.AnyFormat = Field(encoding.JsonFormat(), discriminator="kind")
+    encoder: encoding.AnyEncoder = Field(encoding.HashingEncoder(), discriminator="kind")
+    learner: learning.AnyLearner = Field(learning.SoftmaxLearner(), discriminator="kind")
+    memory: learning.AnyMemory = Field(learning.NoMemory(), discriminator="kind")
+    query: queries.AnyQuery = Field(queries.UncertaintyQuery(), discriminator="kind")
+    budget: budgets.AnyBudget = Field(budgets.FractionBudget(), discriminator="kind")
     labels: sections.Labels = sections.Labels()
+    annotators: sections.Annotators = sections.Annotators()
     dedupe: sections.Dedupe = sections.Dedupe()
     requests: sections.Requests = sections.Requests()
     evaluation: sections.Evaluation = sections.Evaluation()
@@ -134,9 +135,12 @@ class Config(Section):
         return self._folder / self.checkpoint.path
 
 
-def kinds(section: str) -> dict[str, type[Section]]:
-    """kind → model of a section that comes in kinds; empty for any other section."""
-    field = Config.model_fields.get(section)
+def kinds(section: str, owner: type[BaseModel] = Config) -> dict[str, type[Section]]:
+    """kind → model of a section that comes in kinds; empty for any other section.
+
+    `owner` has the section: the whole config, or a section that has one inside.
+    """
+    field = owner.model_fields.get(section)
     members = (get_args(field.annotation) or (field.annotation,)) if field else ()
     models = [m for m in members if isinstance(m, type) and issubclass(m, Section)]
     return {m.model_fields["kind"].default: m for m in models if "kind" in m.model_fields}

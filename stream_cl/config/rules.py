@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Any, Final
 
@@ -110,6 +111,16 @@ def check_path(path: str) -> str:
     return path
 
 
+def with_default_kind(data: Any, name: str, kind: str) -> Any:
+    """The same, where what stands under `name` has a kind if it is a mapping or empty."""
+    if not isinstance(data, Mapping) or name not in data:
+        return data
+    given = {} if data[name] is None else data[name]
+    if isinstance(given, Mapping) and "kind" not in given:
+        given = {"kind": kind, **given}
+    return {**data, name: given}
+
+
 def as_tuple(value: Any) -> Any:
     """YAML's lists as tuples, which stay frozen; anything else as it is."""
     return tuple(value) if isinstance(value, list) else value
@@ -159,6 +170,57 @@ def _rehearsal(config: Config) -> list[Relation]:
     return [(("memory.kind", "learner.kind"), f"{what} {last}")]
 
 
+def _wrapped(config: Config) -> list[Relation]:
+    """Every strategy around another one once, and not too many of them."""
+    kinds: list[str] = []
+    query: Any = config.query
+    while hasattr(query, "of"):
+        key = ".".join(["query", *["of"] * len(kinds), "kind"])
+        if query.kind in kinds:
+            what = f"{query.kind} is around itself; give each of them once"
+            return [((key,), what)]
+        kinds.append(query.kind)
+        query = query.of
+    return []
+
+
+def _annotators(config: Config) -> list[Relation]:
+    """What needs answers to be weighed, and how much that may take."""
+    given, broken = config.annotators, list[Relation]()
+    weighs = given.trust != "none"
+    for key, used in (
+        ("answers", given.answers > 1),
+        ("gold", bool(given.gold)),
+        ("experts", bool(given.experts)),
+    ):
+        if used and not weighs:
+            what = "is given, and the first answer stands; give annotators.trust: votes or"
+            keys = (f"annotators.{key}", "annotators.trust")
+            broken.append((keys, f"{what} dawid_skene, or leave it out"))
+    if given.relabel and given.trust != "dawid_skene":
+        keys = ("annotators.relabel", "annotators.trust")
+        what = f"{given.relabel} needs annotators.trust: dawid_skene; give it, or 0 here"
+        broken.append((keys, what))
+    if (given.relabel or given.answers > 1) and config.labels.join == "every":
+        keys = ("annotators.relabel" if given.relabel else "annotators.answers", "labels.join")
+        broken.append((keys, "asks again, and labels.join: every asks nobody; leave it out"))
+    # The budget makes room for them among the events that it asks about by choice.
+    random = config.budget.share if config.budget.kind == "split" else 0.0
+    share = random + (1 - random) * config.budget.floor
+    if given.relabel and share * (1 + given.relabel) > 1 and config.labels.join != "every":
+        keys = ("annotators.relabel", "budget.floor")
+        what = f"{given.relabel} is more than the budget can make room for, with {share:.2f} of it"
+        broken.append((keys, f"{what} at random; give at most {1 / share - 1:.2f}"))
+    classes = config.learner.max_classes
+    most = limits.STORE_BYTES_MAX // (WEIGHT_BYTES * classes * (classes + 1))
+    if given.trust == "dawid_skene" and given.max_annotators > max(1, most):
+        keys = ("annotators.max_annotators", "learner.max_classes")
+        gib = limits.STORE_BYTES_MAX >> 30
+        what = f"{given.max_annotators} matrices of {classes} classes are more than {gib} GiB;"
+        broken.append((keys, f"{what} give at most {max(1, most)}"))
+    return broken
+
+
 def broken_relations(config: Config) -> list[Relation]:
     """Every pair of values that cannot stand together."""
     width = encoded_width(config)
@@ -174,6 +236,8 @@ def broken_relations(config: Config) -> list[Relation]:
             )
         )
     broken += _rehearsal(config)
+    broken += _annotators(config)
+    broken += _wrapped(config)
     if config.client != "kafka-python" and not config.transport.startswith(KAFKA):
         broken.append(
             (
@@ -208,6 +272,7 @@ def broken_relations(config: Config) -> list[Relation]:
         ("learner.max_classes", learner.max_classes, WEIGHT_BYTES),
         ("labels.pending_capacity", labels.pending_capacity, ENCODED_BYTES),
         ("labels.held_out_capacity", labels.held_out_capacity, ENCODED_BYTES),
+        ("annotators.capacity", config.annotators.capacity, ENCODED_BYTES),
         ("memory.capacity", config.memory.capacity, ENCODED_BYTES),
     )
     for key, entries, number_bytes in stores:

@@ -11,7 +11,7 @@ from pydantic_core import PydanticUndefined
 
 from stream_cl.config import Config, kinds, public
 from stream_cl.config.messages import Place, expected, schema_of
-from stream_cl.config.sections import Section
+from stream_cl.config.section import Section
 from stream_cl.config.yaml import is_secret
 
 _WIDTH: Final = 96
@@ -35,19 +35,23 @@ def template(config: Config) -> str:
     return "\n".join(blocks)
 
 
-def _section(name: str, section: Section, values: dict[str, Any]) -> str:
+def _section(
+    name: str, section: Section, values: dict[str, Any], owner: type[Section] = Config
+) -> str:
     lines = [*_comment(_about(type(section)), ""), f"{name}:"]
-    models = kinds(name)
+    models = kinds(name, owner)
     if models:
         lines += [*_comment(f"One of: {', '.join(models)}.", "  "), f"  kind: {values['kind']}"]
     for key, value in values.items():
         inner = getattr(section, key)
         if isinstance(inner, Section):
-            lines += textwrap.indent(_section(key, inner, value), "  ").rstrip().split("\n")
+            block = _section(key, inner, value, type(section))
+            lines += textwrap.indent(block, "  ").rstrip().split("\n")
         elif key != "kind":
             lines += _setting(type(section), (name, key), value, "  ")
     for kind, model in models.items():
-        if kind != values["kind"]:
+        # What else may stand inside a section is told where it may stand by itself.
+        if kind != values["kind"] and owner is Config:
             lines += _other_kind(name, model, type(section))
     return "\n".join(lines) + "\n"
 
@@ -60,7 +64,8 @@ def _other_kind(name: str, model: type[Section], chosen: type[Section]) -> list[
         same = explained is not None and explained.description == field.description
         if key != "kind" and not same:
             default = field.get_default(call_default_factory=True)
-            given = "..." if default is PydanticUndefined else _yaml(default)
+            plain = default.model_dump() if isinstance(default, Section) else default
+            given = "..." if default is PydanticUndefined else _yaml(plain)
             about = f"{key}: {given}  {field.description} {_right(model, (name, key))}"
             lines += _comment(about, "  #   ", "  ")
     return lines

@@ -42,6 +42,8 @@ TIME_MAX_MS: Final = 253_402_300_799_999
 # Outputs
 PROBABILITIES_TOP: Final = 10
 """Classes listed in a prediction, most probable first kept."""
+EXAMPLES_MAX: Final = 20
+"""Answered events shown in a label request."""
 
 # Topics
 PARTITIONS_MAX: Final = 1024
@@ -63,8 +65,16 @@ PENDING_MAX: Final = 10_000_000
 DEDUPE_WINDOW_MAX: Final = 10_000_000
 CAPACITY_MAX: Final = 10_000_000
 """Entries of any other store that a config may ask for."""
+REQUEST_BYTES_KEPT: Final = 16_384
+"""A longer label request is not asked a second time."""
+REQUESTS_BYTES_MAX: Final = 64_000_000
+"""Texts of label requests kept to be asked again."""
+ANSWERS_PER_QUESTION: Final = 32
+"""Answers of different annotators that one question takes."""
 STORE_BYTES_MAX: Final = 64 * 2**30
 """Largest store of encoded events, or table of weights, that a config may ask for."""
+LIMIT_LABELS: Final = 1000
+"""The latest labels that limits by key and class look back on, so also the keys remembered."""
 CHECKPOINTS_KEPT: Final = 2
 
 # Numbers
@@ -79,5 +89,7 @@ assert FEATURE_TEXT_BYTES < RECORD_BYTES
 assert RECORD_BYTES <= BATCH_BYTES
 assert SCHEMA_BYTES <= SCHEMA_CACHE_BYTES
 assert PROBABILITIES_TOP <= CLASSES_MAX
+# JSON writes a byte of a text with six at most; half a record is left for the rest.
+assert (EXAMPLES_MAX + PROBABILITIES_TOP) * 6 * (ID_BYTES + LABEL_BYTES) < RECORD_BYTES // 2
 assert CHECKPOINTS_KEPT >= 2, "while one is written the one before must still be there"
 assert FEATURE_ABS_MAX**2 < 1.7e308

@@ -1,10 +1,13 @@
-"""What the parts promise each other. Implementations are in the domain folders."""
+"""What the parts promise each other. Implementations are in the domain folders.
+
+Longer than other modules, because it is read as one: each promise names the next.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -112,14 +115,100 @@ class Memory(Stateful, Protocol):
         ...
 
 
-class QueryStrategy(Protocol):
+@runtime_checkable
+class Corrects(Protocol):
+    """A memory whose entries can be given another class.
+
+    An entry is known by what it holds, so that memories need no names for their entries: of
+    several alike it does not matter which one is corrected.
+    """
+
+    def correct(self, x: npt.NDArray[np.float32], old: int, new: int) -> bool:
+        """Give an entry with exactly `x [width]` and the class `old` the class `new`; whether
+        there was one. Draws nothing."""
+        ...
+
+
+@runtime_checkable
+class SamplesPosterior(Protocol):
+    """A learner that can say how else it might have predicted."""
+
+    def sample_posterior(self, x: FloatMatrix, samples: int) -> npt.NDArray[np.float64]:
+        """Class probabilities of `samples` models drawn from what the learner believes,
+        `float64 [samples, n, k]`. Pure, and the same whenever it is asked."""
+        ...
+
+
+@dataclass(slots=True)
+class Asking:
+    """The events of a step as a query strategy sees them.
+
+    x: `float32 [n, d]`. probabilities: `float64 [n, k]`, what the learner said of them.
+    learner: to be looked at only, for its optional powers.
+    words: `uint64 [n]`, a keyed hash of each event's id: where chance comes from that belongs
+    to the event. None where there are no ids.
+    """
+
+    x: FloatMatrix
+    probabilities: Probabilities
+    learner: Learner
+    words: npt.NDArray[np.uint64] | None = None
+
+
+@dataclass(slots=True)
+class Utilities:
+    """What a strategy says of the events of a step.
+
+    values: `float64 [n]`, finite; larger is more useful, only the order matters.
+    after: the strategy's state after these events; `QueryStrategy.commit` makes it its own.
+    """
+
+    values: npt.NDArray[np.float64]
+    after: Any = None
+
+
+class QueryStrategy(Stateful, Protocol):
     """Gives each event a utility: how much its label would teach."""
 
     @property
     def name(self) -> str: ...
 
-    def utility(self, x: FloatMatrix, probabilities: Probabilities) -> npt.NDArray[np.float64]:
-        """`float64 [n]`, larger is more useful; only the order matters. Pure."""
+    def utility(self, asking: Asking) -> Utilities:
+        """The utilities of a step's events; the strategy itself is left as it was."""
+        ...
+
+    def commit(self, utilities: Utilities) -> None:
+        """Make the state after `utilities` this strategy's state."""
+        ...
+
+    def learn(self, x: FloatMatrix, y: npt.NDArray[np.int64]) -> None:
+        """The learner has learned these `x [m, d]`, `y [m]`, in their order."""
+        ...
+
+
+@runtime_checkable
+class HearsAnswers(Protocol):
+    """A query strategy that uses more of an answer than its class."""
+
+    def hear(
+        self,
+        y: npt.NDArray[np.int64],
+        predicted: npt.NDArray[np.int64],
+        cost: npt.NDArray[np.float64],
+    ) -> None:
+        """m answers that were learned: their classes, those that had been predicted for the
+        events (−1 where none was known), and what the annotators say that they cost (not a
+        number where they say nothing). Called after `learn`, with the answers in its order."""
+        ...
+
+
+@runtime_checkable
+class SeesDrift(Protocol):
+    """A query strategy that watches for drift."""
+
+    @property
+    def drifts(self) -> int:
+        """Drifts seen since the start."""
         ...
 
 
@@ -132,6 +221,9 @@ class Candidates:
     allowed: `bool [n]`, False where an event must not be asked (paused, label is there).
     room: requests that may still be opened by choice.
     room_floor: requests that may still be opened at all; exploration uses the last of them.
+    time_ms: logical time of the step. open: requests that are open before it.
+    keys: `n` record keys, None where there is none; empty where nobody knows them.
+    predicted: `int64 [n]`, the predicted class, −1 where none is known; None as `keys`.
     """
 
     utility: npt.NDArray[np.float64]
@@ -140,6 +232,10 @@ class Candidates:
     allowed: npt.NDArray[np.bool_]
     room: int
     room_floor: int
+    time_ms: int = 0
+    open: int = 0
+    keys: Sequence[bytes | None] = ()
+    predicted: npt.NDArray[np.int64] | None = None
 
 
 @dataclass(slots=True)
@@ -149,7 +245,9 @@ class Decision:
     propensity: `float64 [n]`, the probability with which each was asked, 0 where it could not be.
     asked, held_out: `bool [n]`; held_out implies asked.
     reason: `uint8 [n]`, an index into `REASONS`.
-    after: the budget's state after these events; `Budget.restore(after)` commits it.
+    threshold: `float64 [n]`, the utility from which on each would have been asked for certain; None
+    where the budget has no such line.
+    after: the budget's state after these events; `Budget.commit` makes it the budget's own.
     """
 
     propensity: npt.NDArray[np.float64]
@@ -157,9 +255,54 @@ class Decision:
     held_out: npt.NDArray[np.bool_]
     reason: npt.NDArray[np.uint8]
     after: Any
+    threshold: npt.NDArray[np.float64] | None = None
 
 
-REASONS = ("not_drawn", "drawn", "held_out", "cold_start", "not_allowed", "no_room", "joined")
+REASONS = (
+    "not_drawn",
+    "drawn",
+    "held_out",
+    "cold_start",
+    "not_allowed",
+    "no_room",
+    "joined",
+    "closed",
+    "key_limit",
+    "class_limit",
+)
+
+
+class Bill(NamedTuple):
+    """What an answer cost: who gave it, and the price that it names itself, if it does.
+
+    closes: whether the label was asked for; one that nobody asked for costs as well.
+    """
+
+    annotator: str
+    cost: float | None
+    closes: bool = True
+
+
+class Spending(NamedTuple):
+    """What a budget spends, for people; it influences nothing.
+
+    target: share of the events that it asks about now. floor: the smallest propensity that an
+    event which may be asked has now. asked: labels asked for since the start. refunded: labels
+    paid back for questions that nobody answered; waiting: those that will be. mean_propensity,
+    min_propensity: over the latest events that could be asked. price: what a label is expected to
+    cost, and paid: what answers have cost, both in the unit of the budget (1 and 0 where it
+    counts labels).
+    """
+
+    target: float
+    floor: float
+    asked: int
+    refunded: float
+    waiting: float
+    mean_propensity: float
+    min_propensity: float
+    price: float = 1.0
+    paid: float = 0.0
 
 
 class Budget(Stateful, Protocol):
@@ -171,6 +314,23 @@ class Budget(Stateful, Protocol):
 
     def commit(self, decision: Decision) -> None:
         """Make the state after `decision` this budget's state."""
+        ...
+
+    def refund(self, expired: int) -> None:
+        """Give back what was spent on questions whose time is over and that nobody answered."""
+        ...
+
+    def spend(self, labels: int) -> None:
+        """Charge labels that it did not decide on, asked for besides: as many fewer events are
+        asked about. Below 0: labels that it was charged with and that are not needed."""
+        ...
+
+    def charge(self, bills: Sequence[Bill]) -> None:
+        """Take what answers to questions that were asked have cost."""
+        ...
+
+    def spending(self) -> Spending:
+        """What is spent now."""
         ...
 
 

@@ -48,6 +48,15 @@ class HeldOut:
             self._x[slot] = x[0]
             self._y[slot] = y
 
+    def correct(self, x: FloatMatrix, old: int, new: int) -> bool:
+        """Give an event `x [1, width]` that was kept with class `old` the class `new`; whether it
+        is still here. Costs O(capacity · width)."""
+        n = len(self)
+        same = (self._y[:n] == old) & (self._x[:n] == x[0]).all(axis=1)
+        slots = np.flatnonzero(same)[:1]
+        self._y[slots] = new
+        return len(slots) > 0
+
     def accuracy(self, predict: Callable[[FloatMatrix], Probabilities]) -> Estimate | None:
         """How a learner predicts these events now, with the Wilson interval; None when empty.
 

@@ -50,28 +50,55 @@ def wilson(right: float, total: float) -> Estimate | None:
     return Estimate(mean, max(0.0, centre - half), min(1.0, centre + half))
 
 
+class Moments(NamedTuple):
+    """What an interval is made of: centre, variance of the weighted total, its weight."""
+
+    mean: float
+    variance: float
+    total: float
+
+
+N_SUMS: Final = 7
+
+
+def terms(
+    right: npt.NDArray[np.bool_], propensity: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """`float64 [n, N_SUMS]`: what each of n answers adds to `WeightedSums.sums`.
+
+    right: `bool [n]`, whether the prediction was right. propensity: `float64 [n]`, > 0.
+    """
+    weight, found = 1.0 / propensity, np.empty((len(right), N_SUMS))
+    spread = weight * weight * (1.0 - propensity)
+    found[:, 0], found[:, 1] = weight, weight * right
+    found[:, 2], found[:, 3] = spread, spread * right
+    found[:, 4], found[:, 5] = 1.0, right
+    found[:, 6] = weight * weight
+    return found
+
+
 class WeightedSums:
-    """The sums that the unbiased estimate needs; they add up over any parts of a stream."""
+    """The sums that the unbiased estimate needs; they add up over any parts of a stream.
+
+    Answers are added one after another, so the sums are the same to the bit however the
+    answers were batched.
+    """
 
     __slots__ = ("sums",)
 
-    def __init__(self) -> None:
-        # Σw, Σw·l, Σw²(1 − p), Σw²(1 − p)·l, labels, labels that were right
-        self.sums = np.zeros(6)
+    def __init__(self, sums: npt.NDArray[np.float64] | None = None) -> None:
+        # Σw, Σw·l, Σw²(1 − p), Σw²(1 − p)·l, labels, labels that were right, Σw²
+        self.sums = np.zeros(N_SUMS) if sums is None else sums.copy()
 
     def add(self, right: npt.NDArray[np.bool_], propensity: npt.NDArray[np.float64]) -> None:
         """Add answered events: whether each prediction was right, its propensity > 0."""
-        weight = 1.0 / propensity
-        spread = weight * weight * (1.0 - propensity)
-        l_ = right.astype(np.float64)
-        self.sums += (
-            weight.sum(),
-            (weight * l_).sum(),
-            spread.sum(),
-            (spread * l_).sum(),
-            len(l_),
-            l_.sum(),
-        )
+        # A sum over an axis may pair its terms; what accumulates goes from one to the next.
+        self.sums = np.add.accumulate(np.vstack([self.sums, terms(right, propensity)]))[-1].copy()
+
+    @property
+    def effective(self) -> float:
+        """Kish 1965, section 8.2: (Σw)² / Σw², labels of equal weight that are worth as much."""
+        return float(self.sums[0] ** 2 / self.sums[6]) if self.sums[6] else 0.0
 
     def naive(self) -> Estimate | None:
         """Accuracy on the asked events, as if they had been drawn uniformly."""
@@ -79,7 +106,14 @@ class WeightedSums:
 
     def unbiased(self) -> Estimate | None:
         """Accuracy on all events that could have been asked; None without a label."""
-        weight, weighted_right, spread, spread_right, _, _ = (float(s) for s in self.sums)
+        moments = self.moments()
+        if moments is None:
+            return None
+        return self.around(moments, Z95 * math.sqrt(moments.variance) / moments.total)
+
+    def moments(self) -> Moments | None:
+        """μ, V · (Σ w + 4a)² and Σ w + 4a of the formula above; None without a label."""
+        weight, weighted_right, spread, spread_right = (float(s) for s in self.sums[:4])
         if weight <= 0:
             return None
         a = max(1.0, spread / weight)
@@ -87,7 +121,11 @@ class WeightedSums:
         mean = (weighted_right + 2 * a) / total
         squares = spread_right * (1 - mean) ** 2 + (spread - spread_right) * mean**2
         pseudo = 2 * a * a * ((1 - mean) ** 2 + mean**2)
-        half = Z95 * math.sqrt(squares + pseudo) / total
-        value = min(1.0, weighted_right / weight)  # the sums may differ in their last bits
+        return Moments(mean, squares + pseudo, total)
+
+    def around(self, moments: Moments, half: float) -> Estimate:
+        """The weighted share of right answers, within `half` of the centre of `moments`."""
+        value = min(1.0, float(self.sums[1] / self.sums[0]))  # their last bits may differ
         # One answer alone has its interval end just short of its own value.
-        return Estimate(value, max(0.0, min(value, mean - half)), min(1.0, max(value, mean + half)))
+        low, high = moments.mean - half, moments.mean + half
+        return Estimate(value, max(0.0, min(value, low)), min(1.0, max(value, high)))

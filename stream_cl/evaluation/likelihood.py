@@ -53,3 +53,22 @@ def given_to(
     own = np.where(listed, kept[rows], 0.0).sum(axis=1)
     probability[rows] = np.where(listed.any(axis=1), own, shared)
     return probability
+
+
+def rank_of(
+    true: npt.NDArray[np.int64],
+    known: npt.NDArray[np.int32],
+    classes: npt.NDArray[np.int16],
+    kept: npt.NDArray[np.float32],
+) -> npt.NDArray[np.int64]:
+    """`int64 [n]`: the place of the class `true [n]` among the most probable ones, 0 for the
+    first; of equal ones the smaller number goes first. A class that is not among those kept, or
+    was not known, and −1, come after all: m, the number of places in `kept [n, m]`.
+    """
+    m = kept.shape[1]
+    there = np.arange(m) < known[:, None]
+    own = there & (classes == true[:, None])
+    mine = np.where(own, kept, 0.0).sum(axis=1)[:, None]
+    before = (kept > mine) | ((kept == mine) & (classes < true[:, None]))
+    found: npt.NDArray[np.int64] = np.where(own.any(axis=1), (there & before).sum(axis=1), m)
+    return found

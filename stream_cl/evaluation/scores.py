@@ -42,7 +42,8 @@ class Answers:
 
     event: `int64 [n]`, number of the event in the stream. propensity: `float64 [n]`.
     true, predicted: the label, and what had been predicted. last: the label last known then.
-    probability: `float64 [n]`, what the prediction gave to the label. held_out: `bool [n]`.
+    probability, confidence: `float64 [n]`, what the prediction gave to the label, and to the class
+    it was for. held_out: `bool [n]`.
     """
 
     event: npt.NDArray[np.int64]
@@ -51,6 +52,7 @@ class Answers:
     predicted: npt.NDArray[np.int64]
     last: npt.NDArray[np.int64]
     probability: npt.NDArray[np.float64]
+    confidence: npt.NDArray[np.float64]
     held_out: npt.NDArray[np.bool_]
 
     def __len__(self) -> int:
@@ -62,8 +64,8 @@ class Answers:
         right: npt.NDArray[np.bool_] = (self.predicted == self.true) & (self.true >= 0)
         return right
 
-    def take(self, rows: npt.NDArray[np.bool_]) -> Answers:
-        """The answers where `rows` is True."""
+    def take(self, rows: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> Answers:
+        """The answers where `rows` is True, or those at these places."""
         return Answers(**{name: getattr(self, name)[rows] for name in self.__slots__})
 
 

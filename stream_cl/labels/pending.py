@@ -29,6 +29,7 @@ _ENTRY: Final = np.dtype(
         ("classes", "<i2", (PROBABILITIES_TOP,)),  # the most probable ones
         ("kept", "<f4", (PROBABILITIES_TOP,)),  # ... and their probabilities
         ("propensity", "<f8"),
+        ("set_size", "i1"),  # classes in its conformal set, -1 where it has none
         ("asked", "?"),
         ("held_out", "?"),
     ]
@@ -51,6 +52,16 @@ class Waiting:
         """A zeroed structured array of n entries, to be filled column by column."""
         return np.zeros(n, dtype=_ENTRY)
 
+    def probabilities(self) -> npt.NDArray[np.float64]:
+        """What the learner said of the one event, `float64 [known]`; what it gave to classes
+        that were not kept is spread evenly over them."""
+        known, entry = int(self.entry["known"][0]), self.entry[0]
+        kept = min(known, PROBABILITIES_TOP)
+        rest = max(0.0, 1.0 - float(entry["kept"].sum(dtype=np.float64)))
+        spread = np.full(known, rest / max(1, known - kept))
+        spread[entry["classes"][:kept]] = entry["kept"][:kept]
+        return spread
+
     @staticmethod
     def joined(entries: Sequence[npt.NDArray[np.void]]) -> npt.NDArray[np.void]:
         """One array of several; numpy's own concatenation takes 30 µs per structured array."""
@@ -65,7 +76,7 @@ class Pending:
         width: of an encoded event.
         ttl_ms: an entry expires this long after it was put in, in logical time.
 
-    Memory: capacity × (4 · width + 114 bytes) in arrays, about 250 bytes more per entry for
+    Memory: capacity × (4 · width + 115 bytes) in arrays, about 250 bytes more per entry for
     the index. Adding and taking cost O(1) each and O(width) to copy.
     """
 
@@ -120,6 +131,13 @@ class Pending:
         del self._contents[id_]
         self._digest = (self._digest - int(self._word[slot])) % _MODULUS
         return taken
+
+    def asked(self) -> npt.NDArray[np.void]:
+        """The entries of the events that were asked for, as copies, oldest first."""
+        slots = np.fromiter(self._slot.values(), dtype=np.int64, count=len(self))
+        entries = self._entry[slots]
+        found: npt.NDArray[np.void] = entries[entries["asked"]]
+        return found
 
     def evict(self, count: int) -> list[Waiting]:
         """Remove and return the `count` oldest."""

@@ -68,6 +68,60 @@ def predict_rows(
             row[c] /= total
 
 
+@compiled("void(float32[:,::1], float32[:,::1], float32[::1], float64[:,::1])")
+def hidden_rows(x: FloatMatrix, inner: FloatMatrix, bias: _Floats, out: Probabilities) -> None:
+    """The hidden units of `x` before they are cut at zero, into `out [n, hidden]`."""
+    for i in range(x.shape[0]):
+        row = out[i]
+        inputs = 1
+        for j in range(x.shape[1]):
+            inputs += x[i, j] != 0.0
+        scale = 1.0 / np.sqrt(inputs)
+        for u in range(len(row)):
+            row[u] = bias[u]
+        for j in range(x.shape[1]):
+            if x[i, j] != 0.0:
+                value = np.float64(x[i, j]) * scale
+                for u in range(len(row)):
+                    row[u] += value * inner[j, u]
+
+
+@compiled(
+    "void(float64[:,::1], float64[:,::1], float32[:,::1], float32[::1], boolean[::1],"
+    " float64[:,:,::1])"
+)
+def thinned_rows(
+    hidden: Probabilities,
+    masks: Probabilities,
+    outer: FloatMatrix,
+    bias: _Floats,
+    learned: Flags,
+    out: npt.NDArray[np.float64],
+) -> None:
+    """Class probabilities of `hidden [n, units]`, multiplied by each row of `masks [s, units]`,
+    into `out [s, n, k]`."""
+    for s in range(masks.shape[0]):
+        for i in range(hidden.shape[0]):
+            row = out[s, i]
+            for c in range(len(row)):
+                row[c] = bias[c]
+            for u in range(hidden.shape[1]):
+                value = hidden[i, u] * masks[s, u]
+                if value > 0.0:
+                    for c in range(len(row)):
+                        row[c] += value * outer[u, c]
+            largest = -np.inf
+            for c in range(len(row)):
+                if learned[c] and row[c] > largest:
+                    largest = row[c]
+            total = 0.0
+            for c in range(len(row)):
+                row[c] = np.exp(row[c] - largest) if learned[c] else 0.0
+                total += row[c]
+            for c in range(len(row)):
+                row[c] /= total
+
+
 @compiled("void(float32[:,::1], float32[:,::1])")
 def scale_rows(x: FloatMatrix, out: FloatMatrix) -> None:
     """x/√m, row by row."""

@@ -52,8 +52,18 @@ from stream_cl.core.protocols import Memory
 from stream_cl.core.records import FloatMatrix, Probabilities
 from stream_cl.core.snapshot import Snapshot
 from stream_cl.learners._compiled import as_column, as_rows, classes_in
-from stream_cl.learners._mlp_layers import Flags, Layers, one_thread, predict_rows, scale_rows
+from stream_cl.learners._mlp_layers import (
+    Flags,
+    Layers,
+    hidden_rows,
+    one_thread,
+    predict_rows,
+    scale_rows,
+    thinned_rows,
+)
 
+DROPPED: Final = 0.2
+"""Share of the hidden units that a sample of the posterior does without."""
 INPUT_MAX: Final = 1e9
 """Largest |feature| and weight that is learned: squares of gradients stay within float32."""
 
@@ -108,7 +118,7 @@ class ReplayMlp:
         assert 0.0 < forget <= 1.0
         assert 0.0 <= replay_weight <= 1e6
         self._width, self._hidden, self._max_classes = width, hidden, max_classes
-        self._memory = memory
+        self._memory, self._seed = memory, seed
         self._learning_rate, self._epsilon, self._forget = learning_rate, epsilon, forget
         self._batch, self._replay, self._replay_weight = batch, replay, replay_weight
         self.rehearsals = rehearsals
@@ -153,6 +163,25 @@ class ReplayMlp:
         out = np.empty((len(x), self._classes))
         if self._classes:
             predict_rows(as_rows(x), *self._weights.parts(self._room), self._learned, out)
+        return out
+
+    def sample_posterior(self, x: FloatMatrix, samples: int) -> npt.NDArray[np.float64]:
+        """Class probabilities `float64 [samples, n, k]` of as many thinned networks. Pure.
+
+        Dropout as samples of the posterior (Gal and Ghahramani 2016, *Dropout as a Bayesian
+        Approximation*), put in after training (Ledda, Fumera and Roli 2023, *Dropout Injection at
+        Test Time for Post Hoc Uncertainty Quantification*): each leaves out DROPPED of the
+        hidden units. Which ones is fixed by the seed, so a sample is one network for all events.
+        """
+        assert x.shape[1] == self._width
+        out = np.empty((samples, len(x), self._classes))
+        if self._classes:
+            draws = np.random.default_rng([self._seed, 1]).random((samples, self._hidden))
+            masks = (draws >= DROPPED) / (1.0 - DROPPED)
+            inner, inner_bias, outer, outer_bias = self._weights.parts(self._room)
+            hidden = np.empty((len(x), self._hidden))
+            hidden_rows(as_rows(x), inner, inner_bias, hidden)
+            thinned_rows(hidden, masks, outer, outer_bias, self._learned, out)
         return out
 
     def learn(

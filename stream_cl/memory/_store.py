@@ -71,6 +71,16 @@ class Store:
         self._digest = (self._digest - int(self._words[slot]) + word) & _MASK
         self._words[slot] = word
 
+    def correct(self, x: npt.NDArray[np.float32], old: int, new: int) -> bool:
+        """Give the first entry with exactly `x [width]` and class `old` the class `new`; whether
+        there was one. Costs O(filled), and O(width) for each that agrees in the first number."""
+        same = (self._y[: self.filled] == old) & (self._x[: self.filled, 0] == x[0])
+        for slot in np.flatnonzero(same).tolist():
+            if np.array_equal(self._x[slot], x):
+                self.put(slot, self._x[slot].copy(), new)
+                return True
+        return False
+
     def sample(self, count: int) -> tuple[FloatMatrix, Classes]:
         """`min(count, filled)` different entries, every such set as likely: Floyd's algorithm
         (Bentley and Floyd 1987, *Programming Pearls: A Sample of Brilliance*), O(count)."""

@@ -81,11 +81,7 @@ class ClassBalanced:
             self._offer(row, class_)
 
     def _offer(self, row: npt.NDArray[np.float32], class_: int) -> None:
-        more = class_ + 1 - len(self._held)
-        if more > 0:
-            self._held = np.pad(self._held, (0, more))
-            self._offered = np.pad(self._offered, (0, more))
-            self._full = np.pad(self._full, (0, more))
+        self._know(class_)
         self._offered[class_] += 1
         if len(self) < self.capacity:
             self._keep(len(self), row, class_)
@@ -100,11 +96,30 @@ class ClassBalanced:
         self._held[gives_way] -= 1
         self._keep(int(slots[int(which * len(slots))]), row, class_)
 
+    def _know(self, class_: int) -> None:
+        more = class_ + 1 - len(self._held)
+        if more > 0:
+            self._held = np.pad(self._held, (0, more))
+            self._offered = np.pad(self._offered, (0, more))
+            self._full = np.pad(self._full, (0, more))
+
     def _keep(self, slot: int, row: npt.NDArray[np.float32], class_: int) -> None:
         self._store.put(slot, row, class_)
         self._held[class_] += 1
         if len(self) == self.capacity:
             self._full |= self._held == self._held.max()
+
+    def correct(self, x: npt.NDArray[np.float32], old: int, new: int) -> bool:
+        """Give an entry with exactly `x [width]` and class `old` the class `new`; whether there
+        was one. What was offered is counted as if it had been `new` from the start; which classes
+        are full stays as it is."""
+        if not self._store.correct(x, old, new):
+            return False
+        self._know(new)
+        for counts in (self._held, self._offered):
+            counts[old] -= 1
+            counts[new] += 1
+        return True
 
     def sample(self, count: int) -> tuple[FloatMatrix, Classes]:
         """`x float32 [m, width]`, `y int64 [m]`: m = min(count, len) different entries.

@@ -12,6 +12,7 @@ After every t each entry offered so far is in memory with probability M / t.
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from stream_cl.core.records import FloatMatrix
 from stream_cl.core.snapshot import Snapshot
@@ -68,6 +69,11 @@ class Reservoir:
         for i in np.flatnonzero(slots < self.capacity).tolist():
             self._store.put(int(slots[i]), x[free + i], int(y[free + i]))
         self._offered += len(y)
+
+    def correct(self, x: npt.NDArray[np.float32], old: int, new: int) -> bool:
+        """Give an entry with exactly `x [width]` and class `old` the class `new`; whether there
+        was one."""
+        return self._store.correct(x, old, new)
 
     def sample(self, count: int) -> tuple[FloatMatrix, Classes]:
         """`x float32 [m, width]`, `y int64 [m]`: m = min(count, len) different entries.

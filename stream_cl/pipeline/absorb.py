@@ -7,14 +7,18 @@ that are here already), labels by (topic, partition, offset), learning, expiry.
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from stream_cl.core.limits import REASON_CHARS
+from stream_cl.core.protocols import REASONS, Bill, HearsAnswers, SeesDrift
 from stream_cl.core.records import Label
-from stream_cl.evaluation.likelihood import given_to, keep_largest
+from stream_cl.evaluation.conformal import NO_SET
+from stream_cl.evaluation.likelihood import given_to, keep_largest, rank_of
 from stream_cl.evaluation.scores import Answers
 from stream_cl.labels.early import EarlyLabel
 from stream_cl.labels.join import Answered, Joined, fault
 from stream_cl.labels.pending import Waiting
+from stream_cl.pipeline.guard import Again
 from stream_cl.pipeline.outbox import Outbox
 from stream_cl.pipeline.scored import Scored
 from stream_cl.pipeline.state import State
@@ -24,13 +28,18 @@ def absorb(state: State, scored: Scored, every: bool, quarantine: str | None) ->
     """Absorb a step into the state; returns what the next step has to publish."""
     joined = Joined()
     outbox = Outbox()
+    if state.again is not None:
+        state.again.keep(scored)
     _admit(state, scored, every, joined)
     for label in scored.labels:
         state.join.label_came(_early(scored, label), joined)
+    state.evidence.commit(scored.verdicts.utility[scored.verdicts.decision.asked])
     state.quarantined = _train(state, joined, scored.rehearsals, quarantine)
     expired = state.join.expire(min(state.time_ms, state.read_to_ms), joined)
     outbox.withdrawn = [w.ids[0] for w in expired if w.entry["asked"][0]]
     outbox.dead_letters = joined.faults
+    _settle(state, joined, outbox.withdrawn)
+    _ask_again(state, scored, joined, outbox)
     state.count("unanswered", len(outbox.withdrawn))
     _count(state, scored, joined)
     return outbox
@@ -85,6 +94,10 @@ def _waiting(state: State, scored: Scored, rows: list[int]) -> Waiting:
     entry["last"] = state.accuracy.last
     entry["known"] = probabilities.shape[1]
     keep_largest(probabilities, entry["classes"], entry["kept"])
+    entry["set_size"] = NO_SET
+    if decision.asked[rows].any():
+        sizes = state.evidence.sets.sizes(probabilities)
+        entry["set_size"] = np.where(decision.asked[rows], sizes, NO_SET)
     entry["propensity"] = decision.propensity[rows]
     entry["asked"] = decision.asked[rows]
     entry["held_out"] = decision.held_out[rows]
@@ -98,30 +111,89 @@ def _early(scored: Scored, label: Label) -> EarlyLabel:
 
 def _train(state: State, joined: Joined, rehearsals: int, quarantine: str | None) -> str | None:
     """Judge the answers, then learn from them. Returns why they are quarantined, if so."""
-    if not joined.answered:
+    if not joined.answered and not joined.corrections:
         return None
-    _judge(state, joined.answered)
+    if joined.answered:
+        _judge(state, joined.answered)
     x, y, weight, kept = joined.to_learn()
-    if not kept:
+    again, by = _corrected(state, joined)
+    if not kept and again is None:
         return None
     if quarantine is None:
-        failure = state.guard.learn((x, y, weight), rehearsals)
+        failure = state.guard.learn((x, y, weight), rehearsals, again)
+        if failure is None and again is not None:
+            state.query.learn(again.x, again.new)
+            state.learned += len(by)
+            state.count("relearned", len(by))
         if failure is None:
+            if not kept:
+                return None
+            state.query.learn(x, y)
+            _tell(state, kept, y)
+            state.evidence.examples.add([answer.waiting.ids[0] for answer in kept], x, y)
             state.learned += len(kept)
             return None
         what = " ".join(str(failure).split())  # a reason is one line
         quarantine = f"the learner failed: {type(failure).__name__}: {what}"[:REASON_CHARS]
-    joined.faults += [fault(answer.early, "quarantined", quarantine) for answer in kept]
+    lost = [answer.early for answer in kept]
+    lost += [early for early in by if early not in lost]
+    joined.faults += [fault(early, "quarantined", quarantine) for early in lost]
     joined.count("learned", -len(kept))
     joined.count("quarantined", len(kept))
     state.count("quarantines", 1)
     return quarantine
 
 
+def _tell(state: State, learned: list[Answered], y: npt.NDArray[np.int64]) -> None:
+    """Tell a query strategy that listens what was predicted and what the answers cost."""
+    if isinstance(state.query, HearsAnswers):
+        costs = [answer.early.label.cost for answer in learned]
+        state.query.hear(
+            y,
+            np.array([answer.waiting.entry["predicted"][0] for answer in learned], dtype=np.int64),
+            np.array([np.nan if cost is None else cost for cost in costs], dtype=np.float64),
+        )
+
+
+def _corrected(state: State, joined: Joined) -> tuple[Again | None, list[EarlyLabel]]:
+    """What is to be learned again, in order, and the labels that made it so. Held-out events
+    are corrected at once."""
+    corrections = []
+    for correction, early in joined.corrections:
+        state.count("corrected", 1)
+        if correction.held_out:
+            state.held_out.correct(correction.x, correction.old, correction.new)
+        else:
+            corrections.append((correction, early))
+    if not corrections:
+        return None, []
+    again = Again(
+        np.concatenate([c.x for c, _ in corrections]),
+        np.array([c.old for c, _ in corrections], dtype=np.int64),
+        np.array([c.new for c, _ in corrections], dtype=np.int64),
+        np.array([c.weight for c, _ in corrections], dtype=np.float64),
+    )
+    return again, [early for _, early in corrections]
+
+
+def _ask_again(state: State, scored: Scored, joined: Joined, outbox: Outbox) -> None:
+    """Questions that want more answers, and labels in doubt, within the same spend."""
+    again, panel = state.again, state.join.panel
+    if again is None or panel is None:
+        return
+    if state.asking:
+        read_to_ms, classes = min(state.time_ms, state.read_to_ms), len(state.join.classes)
+        outbox.asked_again = again.choose(panel, joined, scored, read_to_ms, classes)
+        state.count("asked_again", len(outbox.asked_again))
+    if due := again.due():
+        state.budget.spend(due)
+
+
 def _judge(state: State, answered: list[Answered]) -> None:
     entry = Waiting.joined([answer.waiting.entry for answer in answered])
     number = np.array([answer.number for answer in answered])
-    probability = given_to(number, entry["known"], entry["classes"], entry["kept"])
+    top = entry["known"], entry["classes"], entry["kept"]
+    probability = given_to(number, *top)
     held_out = np.array([answer.held_out for answer in answered])
     state.accuracy.add(
         Answers(
@@ -131,21 +203,52 @@ def _judge(state: State, answered: list[Answered]) -> None:
             entry["predicted"],
             entry["last"],
             probability,
+            entry["kept"].max(axis=1).astype(np.float64),
             held_out,
         )
     )
-    state.count("answered", int(entry["asked"].sum()))
+    asked = entry["asked"]
+    if asked.any():
+        rank = rank_of(number, *top)
+        columns = (probability, rank, entry["set_size"], entry["propensity"])
+        state.evidence.sets.add(*(column[asked] for column in columns))
+    state.count("answered", int(asked.sum()))
     for answer in answered:
         if answer.held_out and answer.number >= 0:
             state.held_out.add(answer.waiting.x, answer.number)
 
 
+def _settle(state: State, joined: Joined, expired: list[str]) -> None:
+    """Tell the budget what its questions have cost, and which of them nobody answered."""
+    bills = [
+        Bill(answer.early.label.annotator, answer.early.label.cost)
+        for answer in joined.answered
+        if answer.waiting.entry["asked"][0]
+    ]
+    for label, revision in joined.further:
+        asked = state.again is not None and state.again.came(label.id, revision)
+        # Who corrects himself unasked costs nothing, unless he says so.
+        if asked or not revision or label.cost is not None:
+            bills.append(Bill(label.annotator, label.cost, asked))
+    if bills:
+        state.budget.charge(bills)
+    if expired:
+        state.budget.refund(len(expired))
+    if state.again is not None:
+        for id_ in expired:
+            state.again.expired(id_)
+
+
 def _count(state: State, scored: Scored, joined: Joined) -> None:
     state.count("predictions", len(scored.events))
     state.count("asked", int(np.count_nonzero(scored.verdicts.decision.asked)))
+    for reason, n in enumerate(np.bincount(scored.verdicts.decision.reason).tolist()):
+        state.count(f"decided.{REASONS[reason]}", n)
     state.count("predictions_failed", scored.failed)
     state.count("duplicates", scored.duplicates)
     state.count("labels", len(scored.labels))
+    if isinstance(state.query, SeesDrift):
+        state.count("drifts", state.query.drifts - state.counts.get("drifts", 0))
     for fate, n in joined.fates.items():
         state.count(f"labels.{fate}", n)
     for letter in scored.dead_letters + joined.faults:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from math import isfinite
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from stream_cl.core.protocols import Learner, Rehearses
+from stream_cl.core.protocols import Corrects, Learner, Rehearses
 from stream_cl.core.records import FloatMatrix, Probabilities
 from stream_cl.core.snapshot import Snapshot
 
@@ -17,6 +17,16 @@ JOURNAL_ROWS: Final = 4096
 snapshot at every step would cost more than learning; relearning this many is rare."""
 
 Batch = tuple[FloatMatrix, npt.NDArray[np.int64], npt.NDArray[np.float64]]
+
+
+class Again(NamedTuple):
+    """m events that were learned with a class that turned out wrong: `x [m, width]`, the class
+    `old [m]` that they were given, the class `new [m]`, `weight [m]`."""
+
+    x: FloatMatrix
+    old: npt.NDArray[np.int64]
+    new: npt.NDArray[np.int64]
+    weight: npt.NDArray[np.float64]
 
 
 class GuardedLearner:
@@ -30,7 +40,7 @@ class GuardedLearner:
     def __init__(self, learner: Learner) -> None:
         self.learner = learner
         self._base: Snapshot = learner.snapshot()
-        self._journal: list[tuple[Batch, int]] = []
+        self._journal: list[tuple[Batch, int, Again | None]] = []
         self._rows = 0
 
     def predict(self, x: FloatMatrix) -> tuple[Probabilities, int]:
@@ -60,21 +70,24 @@ class GuardedLearner:
         except Exception:  # whatever a learner raises must not stop the stream
             return None
 
-    def learn(self, batch: Batch, rehearsals: int = 0) -> Exception | None:
-        """Learn a batch; the failure when there was one, and the learner is as before.
+    def learn(
+        self, batch: Batch, rehearsals: int = 0, again: Again | None = None
+    ) -> Exception | None:
+        """Learn a batch, then correct what was learned before; the failure when there was one,
+        and the learner is as before.
 
         `rehearsals` is how often a learner that rehearses does so, 0 for any other. Running out
         of memory is not the batch's fault and is not caught.
         """
         try:
-            self._learn(batch, rehearsals)
+            self._learn(batch, rehearsals, again)
         except MemoryError:
             raise
         except Exception as failure:  # whatever a learner raises must not stop the stream
             self._go_back()
             return failure
-        self._journal.append((batch, rehearsals))
-        self._rows += len(batch[1])
+        self._journal.append((batch, rehearsals, again))
+        self._rows += len(batch[1]) + (len(again.new) if again else 0)
         if self._rows >= JOURNAL_ROWS:
             self._mark()
         return None
@@ -90,20 +103,29 @@ class GuardedLearner:
         self.learner.restore(snapshot)
         self._mark()
 
-    def _learn(self, batch: Batch, rehearsals: int) -> None:
-        self._teach(batch, rehearsals)
-        if not np.isfinite(self.learner.predict(batch[0][-1:])).all():
+    def _learn(self, batch: Batch, rehearsals: int, again: Again | None) -> None:
+        self._teach(batch, rehearsals, again)
+        x = batch[0] if again is None else again.x
+        if not np.isfinite(self.learner.predict(x[-1:])).all():
             raise FloatingPointError("a prediction is not finite after learning")
 
     def _go_back(self) -> None:
         self.learner.restore(self._base)
-        for batch, rehearsals in self._journal:
-            self._teach(batch, rehearsals)
+        for batch, rehearsals, again in self._journal:
+            self._teach(batch, rehearsals, again)
 
-    def _teach(self, batch: Batch, rehearsals: int) -> None:
+    def _teach(self, batch: Batch, rehearsals: int, again: Again | None) -> None:
         if rehearsals and isinstance(self.learner, Rehearses):
             self.learner.rehearsals = rehearsals
-        self.learner.learn(*batch)
+        if len(batch[1]):
+            self.learner.learn(*batch)
+        if again is None:
+            return
+        # What is rehearsed first: a wrong entry would be learned beside the right one.
+        if isinstance(self.learner, Rehearses) and isinstance(self.learner.memory, Corrects):
+            for x, old, new in zip(again.x, again.old.tolist(), again.new.tolist(), strict=True):
+                self.learner.memory.correct(x, old, new)
+        self.learner.learn(again.x, again.new, again.weight)
 
     def _mark(self) -> None:
         self._base, self._journal, self._rows = self.learner.snapshot(), [], 0

@@ -10,21 +10,24 @@ from stream_cl.core.snapshot import Snapshot
 
 @dataclass(slots=True)
 class Outbox:
-    """Withdrawn requests and faults of labels that step k found; step k+1 publishes them.
+    """Withdrawn and repeated requests and faults of labels that step k found; step k+1
+    publishes them.
 
-    Bounded: a step adds at most one record per label that it takes, one per event whose early
-    or own label is refused, and EXPIRED_PER_STEP of either kind that expire.
+    Bounded: a step adds at most two records per label that it takes, one per request, one per event
+    whose early or own label is refused, and EXPIRED_PER_STEP of either kind that expire.
     """
 
     withdrawn: list[str] = field(default_factory=list)  # event ids
+    asked_again: list[tuple[str, bytes]] = field(default_factory=list)  # event id, request
     dead_letters: list[DeadLetter] = field(default_factory=list)
 
     def __len__(self) -> int:
-        return len(self.withdrawn) + len(self.dead_letters)
+        return len(self.withdrawn) + len(self.asked_again) + len(self.dead_letters)
 
     def snapshot(self) -> Snapshot:
         return {
             "withdrawn": list(self.withdrawn),
+            "asked_again": [[id_, value.decode()] for id_, value in self.asked_again],
             "dead_letters": [
                 [list(d.source), _hex(d.key), _hex(d.value), d.code, d.reason]
                 for d in self.dead_letters
@@ -33,6 +36,7 @@ class Outbox:
 
     def restore(self, snapshot: Snapshot) -> None:
         self.withdrawn = list(snapshot["withdrawn"])
+        self.asked_again = [(id_, value.encode()) for id_, value in snapshot["asked_again"]]
         self.dead_letters = [
             DeadLetter(Source(*source), _bytes(key), _bytes(value), code, reason)
             for source, key, value, code, reason in snapshot["dead_letters"]

@@ -1,7 +1,7 @@
 """From what a step decided to the bytes of its output records.
 
 Predictions are written once per event, so their JSON comes from a template filled with
-columns (0.5 µs a record) and not from a dict each (3 µs). Requests are few.
+columns (0.5 µs a record) and not from a dict each (3 µs). Requests are few: `requests`.
 """
 
 from __future__ import annotations
@@ -9,21 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import orjson
 
-from stream_cl.core.limits import PROBABILITIES_TOP, RECORD_BYTES
+from stream_cl.core.limits import PROBABILITIES_TOP
 from stream_cl.core.protocols import REASONS, Decision
-from stream_cl.core.records import Events, Headers, Probabilities, RawRecords
-from stream_cl.pipeline.batches import Keyed
+from stream_cl.core.records import Events, Headers, Probabilities
 
 VARYING_HEADERS: Final = frozenset({"incarnation"})
 """Headers that a run and its replay need not share."""
 
-_ROUND_DIGITS: Final = 6
+ROUND_DIGITS: Final = 6
 _REASON = [b'"%b"' % reason.encode() for reason in REASONS]
 _BOOL = (b"false", b"true")
 _EPOCH: Final = datetime(1970, 1, 1)  # UTC, as every time here; the Z is added
@@ -98,7 +97,7 @@ def _figures(verdicts: Verdicts, names: list[bytes]) -> tuple[bytes, list[list[b
     if not top:
         matrix[:, :k] = verdicts.probabilities
     matrix[:, -2], matrix[:, -1] = verdicts.uncertainty, verdicts.utility
-    columns = _number_columns(matrix.round(_ROUND_DIGITS))
+    columns = _number_columns(matrix.round(ROUND_DIGITS))
     if top:
         return b"%b", [_top(verdicts.probabilities, names), *columns]
     return b",".join([name.replace(b"%", b"%%") + b":%b" for name in names]), columns
@@ -108,7 +107,7 @@ def _top(probabilities: Probabilities, names: list[bytes]) -> list[bytes]:
     """The most probable classes of each event."""
     # By the unrounded ones, so that the predicted class is always among them.
     top = np.argsort(-probabilities, axis=1, kind="stable")[:, :PROBABILITIES_TOP]
-    rounded = probabilities.round(_ROUND_DIGITS)
+    rounded = probabilities.round(ROUND_DIGITS)
     numbers = _numbers(np.take_along_axis(rounded, top, axis=1).ravel())
     pairs = [names[i] + b":" + p for i, p in zip(top.ravel().tolist(), numbers, strict=True)]
     size = PROBABILITIES_TOP
@@ -140,87 +139,3 @@ def rfc3339(times_ms: Iterable[int]) -> list[bytes]:
     known, which = np.unique(seconds, return_inverse=True)
     heads = np.datetime_as_string(known.astype("datetime64[s]")).astype("S19").tolist()
     return [heads[i] + _TAILS[tail] for i, tail in zip(which.tolist(), tails.tolist(), strict=True)]
-
-
-def request_id(id_: str, attempt: int = 1) -> str:
-    """Names one question about one event."""
-    return f"{id_}/{attempt}"
-
-
-@dataclass(frozen=True, slots=True)
-class Requests:
-    """How questions are written.
-
-    fields: names of the features that may leave, None for all. candidates: classes named.
-    """
-
-    strategy: str
-    ttl_ms: int
-    fields: frozenset[str] | None
-    candidates: int
-
-    def open(
-        self,
-        raw: RawRecords,
-        events: Events,
-        verdicts: Verdicts,
-        class_names: Sequence[str],
-        time_ms: int,
-    ) -> list[Keyed]:
-        """The question about each event that is asked for, in their order."""
-        asked = verdicts.decision.asked.nonzero()[0].tolist()
-        if not asked:
-            return []
-        expires = rfc3339([time_ms + self.ttl_ms])[0].decode()
-        times = rfc3339([events.times_ms[i] for i in asked])
-        chosen = verdicts.probabilities[asked]
-        best = np.argsort(-chosen, axis=1, kind="stable")[:, : self.candidates].tolist()
-        utilities = verdicts.utility[asked].round(_ROUND_DIGITS).tolist()
-        propensities = verdicts.decision.propensity[asked].tolist()
-        questions = []
-        for at, i in enumerate(asked):
-            id_ = events.ids[i]
-            question = {
-                "v": 1,
-                "id": id_,
-                "request": request_id(id_),
-                "status": "open",
-                "time": times[at].decode(),
-                **self._features(raw, events, i),
-                "candidates": [class_names[c] for c in best[at]],
-                "utility": utilities[at],
-                "propensity": propensities[at],
-                "strategy": self.strategy,
-                "expires": expires,
-                "attempt": 1,
-            }
-            questions.append(Keyed(id_.encode(), _fitting(question), events.rows[i]))
-        return questions
-
-    def _features(self, raw: RawRecords, events: Events, i: int) -> dict[str, Any]:
-        features = events.features[i]
-        if isinstance(features, tuple):
-            # Only the names were kept; few events are asked for, so the record is read again.
-            features = orjson.loads(raw.values[events.rows[i]] or b"")["features"]
-            assert isinstance(features, dict)
-        if features is None:
-            # A vector has no names to choose by: it leaves only when everything may.
-            return {"vector": events.vectors[i]} if self.fields is None else {"features": {}}
-        if self.fields is not None:
-            features = {name: value for name, value in features.items() if name in self.fields}
-        return {"features": features}
-
-
-def _fitting(question: dict[str, Any]) -> bytes:
-    """The question as JSON; without the features where a record could not hold it with them."""
-    value = orjson.dumps(question)
-    if len(value) <= RECORD_BYTES:
-        return value
-    rest = {name: field for name, field in question.items() if name != "vector"}
-    return orjson.dumps({**rest, "features": {}, "features_left_out": True})
-
-
-def withdrawn(id_: str) -> Keyed:
-    """The record that takes a question back."""
-    value = {"v": 1, "id": id_, "request": request_id(id_), "status": "withdrawn"}
-    return Keyed(id_.encode(), orjson.dumps(value))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from stream_cl.core.protocols import Utilities
 from stream_cl.core.records import DeadLetter, Events, Label, Outgoing, RawRecords
 from stream_cl.decode.encoder import Encoded
 from stream_cl.pipeline.publish import Verdicts
@@ -19,7 +20,7 @@ class Scored:
 
     labelled: `bool [n]`, the label came with the event or before it. failed: events that the
     learner could not predict. rehearsals: how often the learner is to rehearse; 0 where it does
-    not.
+    not. requests: key and value of the label requests that are opened.
     """
 
     taken: Taken
@@ -30,6 +31,7 @@ class Scored:
     words: npt.NDArray[np.uint64]
     encoded: Encoded
     labelled: npt.NDArray[np.bool_]
+    utilities: Utilities
     verdicts: Verdicts
     labels: list[Label]
     commands: list[str]
@@ -37,6 +39,7 @@ class Scored:
     duplicates: int
     failed: int
     outputs: list[Outgoing]
+    requests: list[tuple[bytes, bytes]] = field(default_factory=list)
     rehearsals: int = 0
 
     @property

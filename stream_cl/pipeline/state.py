@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from stream_cl.core.protocols import Budget
+from stream_cl.core.protocols import Budget, QueryStrategy
 from stream_cl.core.records import TopicPartition
 from stream_cl.core.snapshot import Digest, Snapshot, digest
 from stream_cl.decode.duplicates import DuplicateWindow
@@ -13,6 +13,8 @@ from stream_cl.decode.encoder import Encoder
 from stream_cl.evaluation.held_out import HeldOut
 from stream_cl.evaluation.prequential import Prequential
 from stream_cl.labels.join import Join
+from stream_cl.pipeline.again import AskAgain
+from stream_cl.pipeline.evidence import Evidence
 from stream_cl.pipeline.guard import GuardedLearner
 from stream_cl.pipeline.outbox import Outbox
 
@@ -34,11 +36,14 @@ class State:
 
     encoder: Encoder
     guard: GuardedLearner
+    query: QueryStrategy
     budget: Budget
     window: DuplicateWindow
     join: Join
     held_out: HeldOut
     accuracy: Prequential
+    evidence: Evidence
+    again: AskAgain | None = None
     outbox: Outbox = field(default_factory=Outbox)
     positions: dict[TopicPartition, int] = field(default_factory=dict)
     step: int = 0
@@ -83,9 +88,10 @@ class State:
             setattr(self, name, dict(value) if isinstance(value, dict) else value)
 
     def _parts(self) -> dict[str, _Part]:
-        return {
+        parts: dict[str, _Part] = {
             "encoder": self.encoder,
             "learner": self.guard,
+            "query": self.query,
             "budget": self.budget,
             "window": self.window,
             "pending": self.join.pending,
@@ -94,8 +100,15 @@ class State:
             "classes": self.join.classes,
             "held_out": self.held_out,
             "accuracy": self.accuracy,
+            "evidence": self.evidence,
             "outbox": self.outbox,
+            "accounts": self.join.accounts,
         }
+        if self.join.panel is not None:
+            parts["panel"] = self.join.panel
+        if self.again is not None:
+            parts["again"] = self.again
+        return parts
 
     def _scalars(self) -> Snapshot:
         return {

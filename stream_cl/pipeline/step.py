@@ -20,15 +20,16 @@ import numpy.typing as npt
 
 from stream_cl.core.draws import Draws, unit
 from stream_cl.core.limits import KEY_BYTES
-from stream_cl.core.protocols import Candidates, QueryStrategy
-from stream_cl.core.records import DeadLetter, Events, Outgoing, RawRecords
+from stream_cl.core.protocols import Asking, Candidates
+from stream_cl.core.records import DeadLetter, Events, Outgoing, Probabilities, RawRecords
 from stream_cl.core.topics import Topics
 from stream_cl.decode.decoder import Decoder
 from stream_cl.decode.duplicates import CONFLICT, DUPLICATE, FRESH
 from stream_cl.decode.encoder import Refusal
 from stream_cl.pipeline import batches, control, publish
 from stream_cl.pipeline.absorb import absorb
-from stream_cl.pipeline.publish import Requests, Stamp, Verdicts
+from stream_cl.pipeline.publish import Stamp, Verdicts
+from stream_cl.pipeline.requests import Requests, repeated, withdrawn
 from stream_cl.pipeline.scored import Scored
 from stream_cl.pipeline.slicer import Taken
 from stream_cl.pipeline.state import State
@@ -46,7 +47,6 @@ class Plan:
     partition_for: Callable[[str, bytes], int]
     decoder: Decoder
     draws: Draws
-    strategy: QueryStrategy
     requests: Requests
     model: str
     every: bool
@@ -74,20 +74,25 @@ def score(
     encoded = state.encoder.encode(events)
 
     probabilities, failed = state.guard.predict(encoded.x)
-    utility = plan.strategy.utility(encoded.x, probabilities)
+    utilities = state.query.utility(
+        Asking(encoded.x, probabilities, state.guard.learner, words[:, 2])
+    )
     labelled = _labelled(state, events)
     draws = unit(np.ascontiguousarray(words.T))
     decision = state.budget.decide(
         Candidates(
-            utility,
+            utilities.values,
             ask_draw=draws[0],
             held_out_draw=draws[1],
             allowed=~labelled & state.asking,
+            time_ms=time_ms,
+            keys=[raw_events.keys[row] for row in events.rows],
+            predicted=_best(probabilities),
             **_room(state),
         )
     )
     best = np.maximum.reduce(probabilities, axis=1, initial=0.0)
-    verdicts = Verdicts(probabilities, 1.0 - best, utility, decision)
+    verdicts = Verdicts(probabilities, 1.0 - best, utilities.values, decision)
 
     raw_labels = taken.by_partition(plan.topics.labels)
     labels, label_letters = (
@@ -97,8 +102,8 @@ def score(
     commands, control_letters = control.decode(raw_control) if len(raw_control) else ([], [])
     letters = letters + label_letters + control_letters
     scored = Scored(
-        taken, time_ms, raw_events, raw_labels, events, words, encoded, labelled, verdicts,
-        labels, commands, letters, duplicates, failed, outputs=[],
+        taken, time_ms, raw_events, raw_labels, events, words, encoded, labelled, utilities,
+        verdicts, labels, commands, letters, duplicates, failed, outputs=[],
     )  # fmt: skip
     stamp = Stamp(state.step + 1, incarnation, f"{plan.model}/{state.learned}")
     scored.outputs = _outputs(state, scored, stamp, plan)
@@ -113,6 +118,7 @@ def learn(state: State, scored: Scored, plan: Plan, quarantine: str | None = Non
     """
     state.window.commit(scored.events.content, scored.words)
     state.encoder.commit(scored.encoded)
+    state.query.commit(scored.utilities)
     state.budget.commit(scored.verdicts.decision)
     state.step += 1
     state.time_ms = scored.time_ms
@@ -135,8 +141,15 @@ def _labelled(state: State, events: Events) -> npt.NDArray[np.bool_]:
 
 def _room(state: State) -> dict[str, Any]:
     """Requests that may still be opened: exploration has the last tenth for itself."""
-    room = state.join.pending.room
-    return {"room": room - state.join.pending.capacity // 10, "room_floor": room}
+    pending = state.join.pending
+    room = pending.room
+    return {"room": room - pending.capacity // 10, "room_floor": room, "open": len(pending)}
+
+
+def _best(probabilities: Probabilities) -> npt.NDArray[np.int64]:
+    """`int64 [n]`: the most probable class, −1 while none is known."""
+    n, k = probabilities.shape
+    return probabilities.argmax(axis=1) if k else np.full(n, -1, dtype=np.int64)
 
 
 def _long_keys(raw: RawRecords, events: Events) -> list[Refusal]:
@@ -194,11 +207,21 @@ def _outputs(state: State, scored: Scored, stamp: Stamp, plan: Plan) -> list[Out
     topics, events = plan.topics, scored.events
     names = state.join.classes.names
     values = publish.predictions(events, scored.verdicts, names, stamp)
-    requests = [publish.withdrawn(id_) for id_ in state.outbox.withdrawn]
-    if not plan.every and len(events):
-        requests += plan.requests.open(
-            scored.raw_events, events, scored.verdicts, names, scored.time_ms
+    requests = [withdrawn(id_) for id_ in state.outbox.withdrawn]
+    for id_, text in state.outbox.asked_again:
+        requests += repeated(id_, text)
+    asked = np.flatnonzero(scored.verdicts.decision.asked)
+    if len(asked):
+        shown = state.evidence.of(
+            scored.verdicts.probabilities[asked],
+            scored.verdicts.utility[asked],
+            scored.encoded.x[asked],
         )
+        opened = plan.requests.open(
+            scored.raw_events, events, scored.verdicts, names, scored.time_ms, shown
+        )
+        scored.requests = [(request.key, request.value) for request in opened]
+        requests += opened
     letters = state.outbox.dead_letters + scored.dead_letters
     return [
         *batches.by_source(

@@ -11,9 +11,13 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from stream_cl.core.protocols import Rehearses
+from stream_cl.core.protocols import Rehearses, Spending
 from stream_cl.core.records import DeadLetter
+from stream_cl.evaluation.confusion import ClassFigure
 from stream_cl.evaluation.intervals import Estimate
+from stream_cl.evaluation.late import OpenQuestions
+from stream_cl.evaluation.learning_curve import Advice
+from stream_cl.pipeline.details import advice_of, annotators_of, classes_of
 from stream_cl.pipeline.scored import Scored
 from stream_cl.pipeline.state import State
 
@@ -74,7 +78,8 @@ class Status:
 
     counts: totals since the state began. stores: name → (entries, bound). figures: live
     accuracy, see `evaluation.prequential`. scores: live figures that have no interval, see
-    `scores_of`. lag: unread input records.
+    `scores_of`. classes, advice, annotators: see `details`. spending: the budget's, None before the
+    first step. lag: unread input records.
     """
 
     incarnation: int = 0
@@ -88,6 +93,10 @@ class Status:
     stores: dict[str, tuple[int, int]] = field(default_factory=dict)
     figures: dict[str, Estimate | None] = field(default_factory=dict)
     scores: dict[str, float | None] = field(default_factory=dict)
+    classes: dict[str, ClassFigure] = field(default_factory=dict)
+    advice: Advice | None = None
+    annotators: dict[str, dict[str, float]] = field(default_factory=dict)
+    spending: Spending | None = None
 
 
 def status_of(state: State, incarnation: int, lag: int, checkpoint_step: int | None) -> Status:
@@ -104,6 +113,10 @@ def status_of(state: State, incarnation: int, lag: int, checkpoint_step: int | N
         stores=stores_of(state),
         figures=figures_of(state),
         scores=scores_of(state),
+        classes=classes_of(state),
+        advice=advice_of(state),
+        annotators=annotators_of(state),
+        spending=state.budget.spending(),
     )
 
 
@@ -119,33 +132,50 @@ def stores_of(state: State) -> dict[str, tuple[int, int]]:
         "duplicate_window": (len(state.window), state.window.window_events),
         "held_out": (len(state.held_out), state.held_out.capacity),
         "classes": (len(join.classes), join.classes.max_classes),
+        "answered_questions": (len(join.panel), join.panel.capacity)
+        if join.panel is not None
+        else (0, 0),
+        "annotators": (len(join.accounts), join.accounts.capacity),
+        "examples": (len(state.evidence.examples), state.evidence.examples.capacity),
     }
 
 
 def figures_of(state: State) -> dict[str, Estimate | None]:
-    """Live accuracy with its intervals, and that of the learner as it is now on the held-out set.
+    """Live accuracy with its intervals, that of the learner as it is now on the held-out set, and
+    how often candidate sets held the truth.
 
     `held_out_now` predicts the whole set, so this is for when somebody asks.
     """
     now = state.held_out.accuracy(lambda x: state.guard.predict(x)[0])
-    return {**state.accuracy.figures(state.events), "held_out_now": now}
+    return {**live_figures(state), "held_out_now": now}
+
+
+def live_figures(state: State) -> dict[str, Estimate | None]:
+    """Those of `figures_of` that are there already; nothing is predicted for them."""
+    asked = state.join.pending.asked()
+    waiting = OpenQuestions(asked["event"], asked["propensity"])
+    sets = state.evidence.sets.figures()
+    return {**state.accuracy.figures(state.events, waiting), **sets}
 
 
 def scores_of(state: State) -> dict[str, float | None]:
     """Live figures without an interval; None where there is nothing to count.
 
     Those of `evaluation.scores`, since the start and in the window, and of what was asked:
-    spend_share (asked / events), answered_share and unanswered_share (of the asked; the rest
-    is still open).
+    spend_share (asked and asked again / events), answered_share and unanswered_share (of the
+    questions asked; the rest is still open). agreement: Krippendorff's alpha of the answers.
     """
     window = state.accuracy.window_scores(state.events)._asdict()
-    asked = state.counts.get("asked", 0)
+    asked, again = (state.counts.get(name, 0) for name in ("asked", "asked_again"))
+    panel = state.join.panel
     return {
         **state.accuracy.scores()._asdict(),
         **{f"window_{name}": value for name, value in window.items()},
-        "spend_share": asked / state.events if state.events else None,
+        **state.accuracy.calibration_errors(state.events),
+        "spend_share": (asked + again) / state.events if state.events else None,
         "answered_share": state.counts.get("answered", 0) / asked if asked else None,
         "unanswered_share": state.counts.get("unanswered", 0) / asked if asked else None,
+        "agreement": None if panel is None else panel.agreement.alpha(),
     }
 
 

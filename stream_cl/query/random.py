@@ -7,16 +7,17 @@ plain random sampling at the same spend.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from stream_cl.core.records import FloatMatrix, Probabilities
+from stream_cl.core.protocols import Asking, Utilities
+from stream_cl.query._stateless import Stateless
 
 
-class RandomSampling:
-    """Utility 0 for every event. No state, no cost."""
+class RandomSampling(Stateless):
+    """Utility 1 for every event, so that a strategy around it has something to work on. No state,
+    no cost."""
 
     name = "random"
 
-    def utility(self, x: FloatMatrix, probabilities: Probabilities) -> npt.NDArray[np.float64]:
-        """`float64 [n]` of zeros."""
-        return np.zeros(len(x), dtype=np.float64)
+    def utility(self, asking: Asking) -> Utilities:
+        """Ones."""
+        return Utilities(np.ones(len(asking.x), dtype=np.float64))

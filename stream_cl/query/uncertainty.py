@@ -15,13 +15,15 @@ from typing import Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from stream_cl.core.records import FloatMatrix, Probabilities
+from stream_cl.core.protocols import Asking, Utilities
+from stream_cl.core.records import Probabilities
+from stream_cl.query._stateless import Stateless
 
 Measure = Literal["least_confidence", "margin", "entropy"]
 MEASURES: Final[tuple[Measure, ...]] = ("least_confidence", "margin", "entropy")
 
 
-class UncertaintySampling:
+class UncertaintySampling(Stateless):
     """Utility in [0, 1]; 1 while fewer than two classes are known. No state.
 
     Costs O(k) per event.
@@ -32,9 +34,9 @@ class UncertaintySampling:
     def __init__(self, measure: Measure = "margin") -> None:
         self.measure: Measure = measure
 
-    def utility(self, x: FloatMatrix, probabilities: Probabilities) -> npt.NDArray[np.float64]:
-        """`float64 [n]` from `probabilities [n, k]`."""
-        return uncertainty(probabilities, self.measure)
+    def utility(self, asking: Asking) -> Utilities:
+        """From the probabilities alone."""
+        return Utilities(uncertainty(asking.probabilities, self.measure))
 
 
 def uncertainty(probabilities: Probabilities, measure: Measure) -> npt.NDArray[np.float64]:

@@ -12,6 +12,7 @@ Utilities and draws come from a fixed seed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -22,6 +23,8 @@ from stream_cl.core.protocols import REASONS, Budget, Candidates, Decision
 from stream_cl.core.snapshot import Snapshot, digest
 
 SEED: Final = 40
+WITHIN: Final = 30
+"""Labels that two runs of the same target differ by at most."""
 UNLIMITED: Final = 10**9
 _COLUMNS: Final = ("utility", "ask_draw", "held_out_draw", "allowed")
 
@@ -39,20 +42,25 @@ def candidates(
 def part(whole: Candidates, start: int, stop: int) -> Candidates:
     """The events `start` up to, not including, `stop`."""
     columns = {name: getattr(whole, name)[start:stop] for name in _COLUMNS}
-    return Candidates(**columns, room=whole.room, room_floor=whole.room_floor)
+    return replace(
+        whole,
+        **columns,
+        keys=whole.keys[start:stop],
+        predicted=None if whole.predicted is None else whole.predicted[start:stop],
+    )
 
 
 def in_steps(budget: Budget, whole: Candidates, sizes: Iterable[int] = ()) -> Iterator[Decision]:
     """Decide and commit in steps of `sizes`, the rest as one; room shrinks as in a pipeline."""
-    start, room, room_floor = 0, whole.room, whole.room_floor
+    start, asked = 0, 0
     for size in [*sizes, len(whole.utility)]:
         step = part(whole, start, start + size)
-        step.room, step.room_floor = room, room_floor
+        step.room, step.room_floor = whole.room - asked, whole.room_floor - asked
+        step.open = whole.open + asked
         decision = budget.decide(step)
         budget.commit(decision)
         start += size
-        room -= int(decision.asked.sum())
-        room_floor -= int(decision.asked.sum())
+        asked += int(decision.asked.sum())
         yield decision
 
 
@@ -76,6 +84,9 @@ class BudgetContract:
 
     asks: bool = True
     """Whether it asks at all; False where labels come for every event."""
+
+    elastic: bool = True
+    """Whether it can ask less than its target; False where all of it is exploration."""
 
     def make(self) -> Budget:
         """A budget that has spent nothing."""
@@ -176,6 +187,87 @@ class BudgetContract:
             full = np.cumsum(asked) - asked >= room_floor
             assert (reason[full] == REASONS.index("no_room")).all()
             assert (propensity[full] == 0).all()
+
+    def test_events_are_asked_as_often_as_their_propensity_says(self) -> None:
+        """Unbiased figures divide by it. 300 seeds; each event is its own little experiment."""
+        runs, n = 300, 200
+        utility = np.random.default_rng(SEED).random(n).round(1)
+        asked, propensity = np.zeros((runs, n)), np.zeros((runs, n))
+        for run in range(runs):
+            events = candidates(n, 1000 + run, utility)
+            events.room, events.room_floor = n // 2, n // 2 + 10
+            given = joined(in_steps(self.make(), events, [n // 2]))
+            propensity[run], asked[run] = given[:2]
+        if not self.asks:
+            return
+        # The propensity of an event depends on what was asked before it, so the difference is a
+        # martingale: its mean is 0 and its variance that of the draws.
+        variance = (propensity * (1 - propensity)).sum(axis=0)
+        drawn, certain = variance > 2, variance == 0
+        z = (asked - propensity).sum(axis=0)[drawn] / np.sqrt(variance[drawn])
+        assert np.abs(z).max(initial=0.0) < 5
+        assert abs((z**2).sum() - len(z)) < 5 * np.sqrt(2 * max(1, len(z)))
+        assert (asked[:, certain] == propensity[:, certain]).all()
+
+    def test_refunds_come_back_slowly_and_all_of_them(self) -> None:
+        """Else a crowd that was away is asked for all of it at once when it is back."""
+        budget, silent = self.used(), self.used()
+        budget.refund(30)
+        restored = self.make()
+        restored.restore(budget.snapshot())
+        before = budget.spending()
+        assert equal(in_steps(budget, candidates(5000)), in_steps(restored, candidates(5000)))
+        after = budget.spending()
+        assert digest(budget.snapshot()) == digest(restored.snapshot())
+        assert after.refunded - before.refunded <= 20 + 1e-9
+        if not self.asks:
+            return
+        assert after.refunded > before.refunded
+        assert after.refunded + after.waiting == pytest.approx(30)
+        list(in_steps(silent, candidates(5000)))
+        assert after.asked >= silent.spending().asked, "what is paid back is asked again"
+
+    def test_what_is_spent_besides_is_inside_the_target(self) -> None:
+        """Else labels that are asked for a second time come on top of what was agreed on."""
+        n, share, size = 8000, 0.2, 50
+        spent = []
+        for besides in (False, True):
+            budget, start = self.make(), 0
+            for _ in range(n // size):
+                decision = budget.decide(part(candidates(n), start, start + size))
+                budget.commit(decision)
+                start += size
+                if besides and (more := round(share * decision.asked.sum())):
+                    budget.spend(more)
+            spent.append(budget.spending().asked)
+            restored = self.make()
+            restored.restore(budget.snapshot())
+            assert digest(restored.snapshot()) == digest(budget.snapshot())
+        if self.elastic or not self.asks:
+            assert abs(spent[1] - spent[0]) <= WITHIN
+
+    def test_what_is_given_back_is_asked_for_again(self) -> None:
+        """Answers that a question did not need buy other labels."""
+        budget, silent = self.used(), self.used()
+        budget.spend(5)
+        budget.spend(-5)
+        assert budget.spending() == silent.spending()
+        budget.spend(-5)
+        more = sum(d.asked.sum() for d in in_steps(budget, candidates(5000)))
+        less = sum(d.asked.sum() for d in in_steps(silent, candidates(5000)))
+        room = self.elastic and self.asks and silent.spending().target < 1
+        assert room <= more - less <= WITHIN
+
+    def test_what_is_spent_is_told(self) -> None:
+        """People look at it on /metrics."""
+        budget = self.used()
+        spending = budget.spending()
+        assert 0 <= spending.floor <= spending.target <= 1
+        assert 0 <= spending.min_propensity <= spending.mean_propensity + 1e-12
+        assert spending.mean_propensity <= 1 + 1e-12
+        decision = budget.decide(candidates(500))
+        budget.commit(decision)
+        assert budget.spending().asked - spending.asked == decision.asked.sum()
 
     def test_memory_does_not_grow(self) -> None:
         """Bounded memory: the state is as large after 20,000 events as after 1,000."""

@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from stream_cl.core.protocols import Memory
+from stream_cl.core.protocols import Corrects, Memory
 from stream_cl.core.records import FloatMatrix
 from stream_cl.core.snapshot import Digest, digest
 
@@ -159,6 +159,32 @@ class MemoryContract:
                     one.add(*more)
                 assert memory.sample(6)[0].tobytes() == other.sample(6)[0].tobytes()
                 assert state_of(other) == state_of(memory)
+
+    def test_a_corrected_entry_has_its_new_class_and_nothing_else_changes(self) -> None:
+        """A revised label would else be rehearsed wrong for as long as its entry is kept."""
+        memory, (x, y) = self.filled(), entries(200)
+        if not isinstance(memory, Corrects):
+            return
+        other = self.make()
+        other.restore(memory.snapshot())
+        held = contents(other)
+        number, old = next(iter(held.items()))
+        assert not memory.correct(x[number], old + 1, old), "it has another class"
+        assert not memory.correct(x[number] + 1, old, old + 1), "no such event"
+        same = self.filled()
+        assert state_of(memory) == state_of(same)
+        assert memory.correct(x[number], old, CLASSES + 2), "a class that is new here"
+        assert state_of(memory)[0] != state_of(same)[0]
+        restored = self.make()
+        restored.restore(memory.snapshot())
+        assert state_of(restored) == state_of(memory)
+        assert contents(restored) == {**held, number: CLASSES + 2}
+        for one in (memory, restored):
+            one.sample(len(one)) if one is memory else None
+            one.add(*entries(100, seed=SEED + 6, first=500))
+            assert one.bytes_used <= one.bytes_max
+        assert state_of(restored) == state_of(memory)
+        assert y[number] == old, "the arguments are left alone"
 
     def test_nothing_is_shared(self) -> None:
         """Otherwise a reused buffer of the pipeline would reach into the state."""

@@ -45,6 +45,8 @@ class TestFractionBudgetWithEverySettingChanged(BudgetContract):
 
 
 class TestFractionBudgetThatAsksForAll(BudgetContract):
+    elastic = False
+
     def make(self) -> Budget:
         return FractionBudget(1.0, floor=1.0, cold_start=3, window=2, held_out=0.0)
 

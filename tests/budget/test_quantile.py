@@ -24,6 +24,8 @@ class TestQuantileBudgetWithEverySettingChanged(BudgetContract):
 
 
 class TestQuantileBudgetThatAsksForAll(BudgetContract):
+    elastic = False
+
     def make(self) -> Budget:
         return QuantileBudget(1.0, floor=1.0, cold_start=3, window=2, held_out=0.0)
 

@@ -22,6 +22,15 @@ FIGURES = {
     "baseline_no_change",
     "events_per_second",
 }
+MORE = {
+    "accuracy_sequence_ci",
+    "calibration_error",
+    "set_coverage",
+    "set_coverage_ci",
+    "gain_next_1000",
+    "gain_next_1000_ci",
+}
+"""Beside those that others read."""
 
 
 def asked(here: Place) -> list[str]:
@@ -125,7 +134,7 @@ def test_mistakes_of_annotate_are_named(
 def test_evaluate_gives_the_figures_that_others_read(tmp_path: Path) -> None:
     with place(tmp_path, rows=400, **ASKING) as here:
         one = json.loads(here.ok("evaluate", "--data", here.data, "--json"))
-        assert set(one) >= {*FIGURES, "seeds"}
+        assert set(one) == {*FIGURES, *MORE, "details", "seeds"}
         assert [{k: v for k, v in one.items() if k != "seeds"}] == one["seeds"]
         assert one["events"] == 400
         assert one["labels_asked"] == pytest.approx(100, abs=10)
@@ -140,7 +149,11 @@ def test_evaluate_gives_the_figures_that_others_read(tmp_path: Path) -> None:
         assert three["accuracy"] == pytest.approx(mean)
         assert len({json.dumps(run["accuracy_unbiased"]) for run in three["seeds"]}) > 1
         table = here.quick("evaluate", "--data", here.data)
-        assert {line.split()[0] for line in table.splitlines()} == FIGURES
+        told = {line.split()[0] for line in table.splitlines()}
+        assert told == {*FIGURES, *MORE, "recall", "next_1000_labels"}
+        classes = {*here.truth.values()}
+        assert set(one["details"]["classes"]) == classes
+        assert sum(line.startswith("recall of ") for line in table.splitlines()) == len(classes)
 
 
 def test_figures_that_nothing_is_known_of_are_shown_as_a_dash(tmp_path: Path) -> None:

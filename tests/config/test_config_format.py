@@ -8,9 +8,9 @@ import pytest
 
 from stream_cl import build
 from stream_cl.config import Config, public, state_keys
+from stream_cl.config.encoding import AvroFormat
 from stream_cl.config.file import load
 from stream_cl.config.format import authorization
-from stream_cl.config.sections import AvroFormat
 from stream_cl.core.errors import ConfigError, UserError
 
 AVRO = ["format.kind=avro", "format.registry=http://127.0.0.1:1"]

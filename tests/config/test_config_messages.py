@@ -95,8 +95,8 @@ CASES = {
         "c.yaml:2: learner.kind: 'sofmax' is not among them; did you mean softmax?",
     ),
     "unknown kind, nothing close": (
-        "query: {kind: zzz}",
-        "c.yaml:1: query.kind: 'zzz' is not among them; there are uncertainty, random",
+        "memory: {kind: zzz}",
+        "c.yaml:1: memory.kind: 'zzz' is not among them; there are none, reservoir, class_balanced",
     ),
     "unknown kind where there is one": (
         "memory: {kind: lifo}",

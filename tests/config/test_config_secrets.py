@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from stream_cl import build
 from stream_cl.config import Config, kinds, public
 from stream_cl.config.file import load
-from stream_cl.config.sections import Section
+from stream_cl.config.section import Section
 from stream_cl.config.template import json_schema, template
 from stream_cl.config.yaml import is_secret
 from stream_cl.core.errors import ConfigError, UserError

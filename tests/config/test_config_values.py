@@ -15,7 +15,8 @@ from pydantic import SecretStr, ValidationError
 from stream_cl.config import NOT_STATE, Config, kinds, masked, public, state_keys
 from stream_cl.config.file import load
 from stream_cl.config.kafka import Security
-from stream_cl.config.sections import MajorityLearner, Section, SoftmaxLearner
+from stream_cl.config.learning import MajorityLearner, SoftmaxLearner
+from stream_cl.config.section import Section
 from stream_cl.config.template import json_schema, template
 from stream_cl.core.errors import ConfigError
 
@@ -39,9 +40,25 @@ def other_value(value: Any, key: str) -> Any:
         "learner.model": "naive_bayes.GaussianNB",
         "learner.parameters": {"a": 1},
         "encoder.columns": ["x", "y"],
-        "query.measure": "entropy",
+        "query.measure": "vote_entropy" if value == "kl" else "entropy",
+        "query.draw": "softmax",
+        "requests.candidates": 3,
+        "query.mix": "max",
+        "query.frequencies": "kernel",
+        "query.signal": "error",
         "budget.held_out": 0.05,
+        "budget.labels_per_key": 7,
+        "budget.max_open": 7,
+        "budget.scale": "rank",
+        "budget.hours": "09:00-17:00",
+        "budget.days": "mon-fri",
+        "budget.time_zone": "Europe/Berlin",
+        "budget.per": "1000_events",
+        "budget.prices": {"a": 0.2},
         "labels.join": "every",
+        "annotators.trust": "votes",
+        "annotators.gold": {"1": "a"},
+        "annotators.experts": ["anna"],
         "requests.fields": ["a"],
         "checkpoint.path": "elsewhere",
         "http.host": "::1",
@@ -107,6 +124,8 @@ def test_every_key_can_be_overridden(
         given["format.username"] = "x"
     if kind == "replay_mlp":
         given.setdefault("memory.kind", "reservoir")
+    if section == "annotators":
+        given.setdefault("annotators.trust", "dawid_skene")
     if path == "delivery":
         given["transport"] = "kafka://broker:9092"
     if section == "memory":

@@ -20,6 +20,7 @@ def answers_of(**columns: Sequence[Any]) -> Answers:
         "predicted": (np.int64, 0),
         "last": (np.int64, -1),
         "probability": (np.float64, 1.0),
+        "confidence": (np.float64, 1.0),
         "held_out": (np.bool_, False),
     }
     return Answers(

@@ -15,9 +15,12 @@ def test_the_interval_holds_the_true_accuracy_of_elec2(data_dir: Path) -> None:
     The draws differ between runs; the stream and the predictions are fixed. 250 runs of 20,000
     events: three deviations of 0.95 are four points."""
     found = coverage(trace(data_dir / "elec2.csv.gz", 20_000), 250)
-    print(f"\n{found.unbiased:.3f} since start, {found.window:.3f} window, {found.naive:.3f} naive")
-    assert 0.91 <= found.unbiased <= 0.99
-    assert 0.91 <= found.window <= 0.99
-    assert found.naive < 0.9
-    assert np.median(found.half) < 0.035
-    assert np.median(found.window_half) < 0.08
+    told = {figure: round(cell.covers, 1) for figure, cell in found.items() if cell.held}
+    print(f"\n{told}")
+    for figure, cell in found.items():
+        if figure != "start, naive" and len(cell.held) == 250:
+            assert 91 <= cell.covers <= (100 if figure == "sequence" else 99), figure
+    assert found["start, naive"].covers < 90
+    assert {"start, recall 0", "start, recall 1", "sequence"} <= {*found}
+    assert np.median(found["start"].half) < 0.035
+    assert np.median(found["window 2"].half) < 0.08

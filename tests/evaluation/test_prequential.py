@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_cl.core.snapshot import digest
@@ -43,6 +43,7 @@ def columns(figures: Prequential) -> Answers:
 
 
 @given(_answers, st.lists(st.integers(1, 9), max_size=20), st.integers(1, 12), st.integers(1, 12))
+@settings(deadline=None)
 def test_the_window_holds_the_latest_answers_of_its_events(answers, sizes, events, labels):
     """Else the moving figure shows another stretch of the stream than it says."""
     figures, start = Prequential(events, labels), 0
@@ -83,6 +84,7 @@ def test_old_answers_leave_the_window_though_none_comes():
 
 
 @given(_answers, _answers)
+@settings(deadline=None)
 def test_restored_it_goes_on_equal(before, after):
     figures = Prequential(20, 8)
     add(figures, before)

@@ -15,7 +15,7 @@ import pytest
 
 from stream_cl import build
 from stream_cl.config import environment
-from stream_cl.config.sections import AvroFormat
+from stream_cl.config.encoding import AvroFormat
 from stream_cl.core.clock import SystemClock
 from stream_cl.core.errors import Rejected, TransportError
 from stream_cl.decode.registry import ID_MAX, SchemaRegistry

@@ -16,6 +16,7 @@ from stream_cl.core.protocols import REASONS, Decision
 from stream_cl.core.records import Events
 from stream_cl.pipeline import publish
 from stream_cl.pipeline.publish import Stamp, Verdicts
+from stream_cl.pipeline.requests import withdrawn
 
 FIELDS = [
     "v", "id", "time", "label", "probabilities", "uncertainty", "utility", "asked", "propensity",
@@ -140,7 +141,7 @@ def test_times_are_written_alike_in_small_and_large_steps(times):
 
 def test_a_withdrawal_names_its_question():
     """Annotators take the question back by these fields."""
-    key, value, row = publish.withdrawn("é/1")
+    key, value, row = withdrawn("é/1")
     assert key.decode() == "é/1"
     assert row is None
     assert json.loads(value) == {"v": 1, "id": "é/1", "request": "é/1/1", "status": "withdrawn"}

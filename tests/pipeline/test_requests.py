@@ -8,8 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from stream_cl.core.limits import EXAMPLES_MAX, ID_BYTES, LABEL_BYTES, RECORD_BYTES
 from stream_cl.core.records import Events, Outgoing
-from stream_cl.pipeline.publish import Requests
+from stream_cl.evaluation.conformal import NO_SET
+from stream_cl.evaluation.examples import Example
+from stream_cl.pipeline.evidence import Shown
+from stream_cl.pipeline.requests import Requests, repeated
 from stream_cl.testing.driver import TestDriver
 from tests.pipeline.hands import BASE
 from tests.pipeline.test_batches import raw_of
@@ -21,16 +25,22 @@ def requests(**settings_: Any) -> Requests:
                        **settings_})  # fmt: skip
 
 
-def opened(made: Requests, events: Events, k: int = 4) -> list[dict[str, Any]]:
+PLAIN = Shown(NO_SET, None, 0.5, [])
+
+
+def opened(
+    made: Requests, events: Events, k: int = 4, shown: Shown = PLAIN
+) -> list[dict[str, Any]]:
     n = len(events)
     verdicts = verdicts_of(n, k)
     verdicts.decision.asked[:] = True
     names = [f"class {i}" for i in range(k)]
-    pairs = made.open(raw_of([0] * n), events, verdicts, names, 1_700_000_000_000)
+    pairs = made.open(raw_of([0] * n), events, verdicts, names, 1_700_000_000_000, [shown] * n)
     assert [key.decode() for key, _, _ in pairs] == events.ids
     values = [json.loads(value) for _, value, _ in pairs]
     for i, value in enumerate(values):
         best = np.argsort(-verdicts.probabilities[i], kind="stable")[: made.candidates]
+        best = best if shown.size == NO_SET else best[: shown.size]
         assert value["candidates"] == [names[j] for j in best]
     return values
 
@@ -44,9 +54,52 @@ def test_a_request_says_what_is_asked():
     assert value["expires"] == "2023-11-14T22:13:25.000Z"
     assert (value["v"], value["attempt"], value["strategy"]) == (1, 1, "random")
     assert set(value) == {
-        "v", "id", "request", "status", "time", "features", "candidates", "utility",
-        "propensity", "strategy", "expires", "attempt",
+        "v", "id", "request", "status", "time", "features", "candidates", "coverage", "utility",
+        "propensity", "strategy", "priority", "reason", "expires", "attempt",
     }  # fmt: skip
+
+
+def test_a_request_says_why_it_was_asked():
+    """Who answers sees the classes that it may be, and events like it, nearest first."""
+    near = [Example("e7", 2, 0.123456), Example("e1", 0, 4.0)]
+    (value,) = opened(requests(), events_of(["1"]), 4, Shown(2, 0.9, 0.875, near))
+    assert len(value["candidates"]) == 2
+    assert value["coverage"] == 0.9
+    assert value["priority"] == 0.875
+    reason = value["reason"]
+    assert reason["examples"] == [
+        {"id": "e7", "label": "class 2", "distance": 0.1235},
+        {"id": "e1", "label": "class 0", "distance": 4.0},
+    ]
+    assert (reason["strategy"], reason["utility"]) == (value["strategy"], value["utility"])
+    assert reason["threshold"] is None, "no budget told one"
+
+
+def test_a_request_fits_whatever_its_examples_are():
+    """The largest ids and labels that can be, every character of which JSON writes with six."""
+    id_, name = "\x01" * ID_BYTES, "\x01" * LABEL_BYTES
+    n, near = 1, [Example(id_, 0, 1.0)] * EXAMPLES_MAX
+    verdicts = verdicts_of(n, 10)
+    verdicts.decision.asked[:] = True
+    events = events_of([id_], features=[{"x": "y" * RECORD_BYTES}])
+    shown = [Shown(10, 0.9, 0.5, near)]
+    made = requests(candidates=10)
+    ((_, value, _),) = made.open(raw_of([0]), events, verdicts, [name] * 10, 0, shown)
+    assert len(value) <= RECORD_BYTES
+    assert json.loads(value)["features_left_out"] is True
+    assert len(json.loads(value)["reason"]["examples"]) == EXAMPLES_MAX
+
+
+def test_a_question_that_stands_for_another_takes_it_back():
+    """Two open requests about one event would be answered twice, and paid for twice."""
+    again = json.dumps({"id": "a", "request": "a/3", "supersedes": "a/2"}).encode()
+    taken_back, asked = repeated("a", again)
+    assert json.loads(taken_back.value) == {
+        "v": 1, "id": "a", "request": "a/2", "status": "withdrawn",
+    }  # fmt: skip
+    assert (asked.key, asked.value) == (b"a", again)
+    answered = json.dumps({"id": "a", "request": "a/2"}).encode()
+    assert [one.value for one in repeated("a", answered)] == [answered]
 
 
 @pytest.mark.parametrize(

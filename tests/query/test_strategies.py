@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from stream_cl.core.protocols import QueryStrategy
 from stream_cl.query.random import RandomSampling
 from stream_cl.query.uncertainty import MEASURES, UncertaintySampling, uncertainty
-from stream_cl.testing.strategy_contract import StrategyContract, scored
+from stream_cl.testing.strategy_contract import StrategyContract, asking
 
 
 class TestRandomSampling(StrategyContract):
@@ -19,16 +19,22 @@ class TestRandomSampling(StrategyContract):
 
 
 class TestMargin(StrategyContract):
+    MOST = 1.0
+
     def make(self) -> QueryStrategy:
         return UncertaintySampling("margin")
 
 
 class TestLeastConfidence(StrategyContract):
+    MOST = 1.0
+
     def make(self) -> QueryStrategy:
         return UncertaintySampling("least_confidence")
 
 
 class TestEntropy(StrategyContract):
+    MOST = 1.0
+
     def make(self) -> QueryStrategy:
         return UncertaintySampling("entropy")
 
@@ -57,12 +63,12 @@ def test_small_examples(row, margin, least, entropy):
 @pytest.mark.parametrize("k", [0, 1])
 def test_before_two_classes_are_known_every_label_is_worth_most(measure, k):
     """Else a fresh pipeline would ask for nothing and never learn."""
-    assert UncertaintySampling(measure).utility(*scored(5, k)).tolist() == [1.0] * 5
+    assert UncertaintySampling(measure).utility(asking(5, k)).values.tolist() == [1.0] * 5
 
 
 def test_random_does_not_look():
     """The control must be blind, or the comparison says nothing."""
-    assert RandomSampling().utility(*scored(50, 3)).tolist() == [0.0] * 50
+    assert RandomSampling().utility(asking(50, 3)).values.tolist() == [1.0] * 50
 
 
 @pytest.mark.parametrize("measure", MEASURES)

@@ -29,9 +29,13 @@ def free_port() -> int:
 
 
 @contextmanager
-def served(folder: Path, **http_keys: object) -> Iterator[tuple[TestDriver, Endpoints, Pipeline]]:
+def served(
+    folder: Path, annotators: dict[str, str] | None = None, **http_keys: object
+) -> Iterator[tuple[TestDriver, Endpoints, Pipeline]]:
     """A pipeline whose endpoints answer; nobody takes steps."""
-    config = {**SMALL, "http": {"port": free_port(), **http_keys}}
+    config = {
+        **SMALL, "http": {"port": free_port(), **http_keys}, "annotators": annotators or {},
+    }  # fmt: skip
     with TestDriver(config, folder) as driver:
         endpoints = Endpoints(driver.config, driver.clock)
         pipeline = build.pipeline(driver.config, driver.log, driver.clock, watch=endpoints.watch)
@@ -78,6 +82,41 @@ def test_an_operator_sees_every_metric_of_the_table(tmp_path: Path) -> None:
         assert values["stream_cl_dead_letters_total", "not_json"] == 1
         assert values["stream_cl_step_seconds_count", "commit"] == 3
         assert values["stream_cl_store_entries", "duplicate_window"] == 50
+
+
+def test_an_operator_sees_who_answers_how_fast_and_how_well(tmp_path: Path) -> None:
+    """Few series however many answer: the 20 who answered most, and the others together."""
+    people = [f"person {i:02}" for i in range(25)]
+    with served(tmp_path, annotators={"trust": "dawid_skene"}) as (driver, endpoints, pipeline):
+        pipeline.start()
+        endpoints.running()
+        ids = driver.events(features(400))
+        while pipeline.step():
+            pass
+        asked = [r.value["id"] for r in driver.read("label-requests")]
+        assert len(asked) > 10
+        driver.clock.advance(seconds=3)
+        for i, one in enumerate(asked):
+            label = "up" if ids.index(one) % 2 else "down"
+            for person in ("anna", "(others)", people[i % 25]):
+                driver.labels({one: label}, annotator=person, cost=0.5)
+        while pipeline.step():
+            pass
+        _, text = turned(endpoints, driver, "/metrics")
+    values = {
+        (s.name.removeprefix("stream_cl_"), *s.labels.values()): s.value
+        for f in text_string_to_metric_families(text)
+        for s in f.samples
+    }
+    named = [key[1] for key in values if key[0] == "annotator_answers"]
+    assert len(named) == len(set(named)) <= 21
+    assert values["annotator_answers", "anna"] == len(asked)
+    assert values["annotator_answers", "(others)"] >= len(asked)
+    assert values["annotator_cost_units", "anna"] == pytest.approx(0.5)
+    assert values["annotator_seconds", "anna"] == pytest.approx(3.0)
+    assert 0.5 < values["annotator_trust_ratio", "anna"] < 1
+    assert ("annotator_trust_ratio", "(others)") not in values
+    assert values["score_ratio", "agreement"] == pytest.approx(1.0)
 
 
 def test_ready_only_when_replayed_and_caught_up(tmp_path: Path) -> None:

@@ -1,0 +1,182 @@
+"""`novelty`: how soon classes that nobody has named are asked for, on nsl_kdd, train20 then test.
+
+The test set holds attacks that the training set lacks. For each of them, from its first event
+to its first label: how many events passed, and how often one was asked for, beside random at the
+same spend. Small classes are mostly over before random asks for one; those of `_LARGE` events
+and more stand in columns of their own. Labels come after the step that asked for them.
+
+A class that was never asked for waited for all its events; its time to the first label counts
+as infinite in the median.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import fmean, median
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from load_tests.accuracy import mean_and_half
+from load_tests.report import MissingData, Options, say, table, target
+from stream_cl.cli.evaluate import recorded, run_once
+from stream_cl.config import Config
+from stream_cl.evaluation.agreement import accuracy
+from stream_cl.pipeline.offline import Row
+
+FILES: Final = ("nsl_kdd_train20.csv.gz", "nsl_kdd_test.csv.gz")
+SEEDS: Final = 10
+_LARGE: Final = 100
+_FRACTION: Final = 0.05
+_STRATEGIES: Final[dict[str, dict[str, Any]]] = {
+    "random": {"kind": "random"},
+    "uncertainty": {"kind": "uncertainty"},
+    "novelty": {"kind": "novelty"},
+    "novelty, max": {"kind": "novelty", "mix": "max"},
+    "novelty, share": {"kind": "novelty", "mix": "share"},
+    "novelty, alone": {"kind": "novelty", "mix": "alone"},
+}
+_BUDGETS: Final = ("fraction", "quantile")
+_CONTROL: Final = "random"
+
+
+class Wait(NamedTuple):
+    """A class until its first label: how many events it has, how many of them passed (the one
+    that was asked for included), and whether one was asked for at all."""
+
+    size: int
+    events: int
+    found: bool
+
+
+class Run(NamedTuple):
+    """One seed: fraction right of all and of the test set, labels, and each new class."""
+
+    right: float
+    right_test: float
+    labels: int
+    waits: list[Wait]
+
+
+def run(options: Options) -> None:
+    """Print the table."""
+    paths = [options.data_dir / name for name in FILES]
+    for path in paths:
+        if not path.exists():
+            raise MissingData(f"there is no {path}; set STREAM_CL_DATA or --data-dir")
+    say(
+        f"{' then '.join(FILES)}, softmax, hashing, default settings, {_FRACTION:.0%} of the "
+        f"events; means over {SEEDS} seeds, ± 95 % of the mean"
+    )
+    lines = [(budget, name) for budget in _BUDGETS for name in _STRATEGIES]
+    runs = _seeds(paths, lines)
+    classes = runs[lines[0]][0].waits
+    large = sum(wait.size >= _LARGE for wait in classes)
+    say(f"{len(classes)} classes are new in the test set, {large} of {_LARGE} events and more\n")
+    table(
+        ["budget, strategy", "accuracy %", "±", "on test %", "labels", "× random", "±", "median",
+         "found", "large: × random", "median"],
+        [[f"{budget}, {name}", *_figures(runs[budget, name], runs[budget, _CONTROL])]
+         for budget, name in lines],
+    )  # fmt: skip
+    for budget in _BUDGETS:
+        _targets(budget, runs)
+
+
+def waits(truth: Sequence[str | None], asked: Sequence[bool], new: Sequence[str]) -> list[Wait]:
+    """Every new class until its first label."""
+    names, chosen = np.array(truth), np.array(asked)
+    found = []
+    for name in new:
+        of_class = chosen[names == name]
+        first = int(of_class.argmax()) if of_class.any() else len(of_class) - 1
+        found.append(Wait(len(of_class), first + 1, bool(of_class.any())))
+    return found
+
+
+def rate(of: Sequence[Wait]) -> float:
+    """First labels per event that passed until them."""
+    return sum(wait.found for wait in of) / max(1, sum(wait.events for wait in of))
+
+
+def middle(of: Sequence[Wait]) -> float:
+    """Median events to the first label; infinite where most were never asked for."""
+    return median(wait.events if wait.found else np.inf for wait in of)
+
+
+def _all(runs: Sequence[Run], at_least: int = 0) -> list[Wait]:
+    return [wait for one in runs for wait in one.waits if wait.size >= at_least]
+
+
+def _figures(runs: Sequence[Run], control: Sequence[Run]) -> list[str]:
+    right, half = mean_and_half([100 * one.right for one in runs])
+    base = rate(_all(control))
+    _, off = mean_and_half([rate(one.waits) / base for one in runs])
+    large = rate(_all(runs, _LARGE)) / rate(_all(control, _LARGE))
+    return [
+        f"{right:.2f}",
+        f"{half:.2f}",
+        f"{100 * fmean(one.right_test for one in runs):.2f}",
+        f"{fmean(one.labels for one in runs):,.0f}",
+        f"{rate(_all(runs)) / base:.2f}",
+        f"{off:.2f}",
+        f"{middle(_all(runs)):.1f}",
+        f"{fmean(sum(wait.found for wait in one.waits) for one in runs):.1f}",
+        f"{large:.2f}",
+        f"{middle(_all(runs, _LARGE)):.1f}",
+    ]
+
+
+def _targets(budget: str, runs: dict[tuple[str, str], list[Run]]) -> None:
+    ours, control = runs[budget, "novelty"], runs[budget, _CONTROL]
+    often = rate(_all(ours)) / rate(_all(control))
+    target(f"{budget}: asked as often as random until the first label", often, 2.5, unit=" ×")
+    sooner = middle(_all(ours)) / middle(_all(control))
+    what = f"{budget}: events to the first label, median, over random's"
+    target(what, sooner, 0.5, at_least=False)
+    for name in (_CONTROL, "uncertainty"):
+        pairs = zip(ours, runs[budget, name], strict=True)
+        gain, half = mean_and_half([100 * (one.right - other.right) for one, other in pairs])
+        target(f"{budget}: accuracy above {name}, paired (± {half:.2f})", gain, 0, unit=" points")
+
+
+_train: list[Row] = []
+_test: list[Row] = []
+"""The two parts of the stream, once in each process of the pool."""
+
+
+def _load(paths: Sequence[Path]) -> None:
+    _train[:], _test[:] = (recorded(path) for path in paths)
+
+
+def _one(job: tuple[str, str, int]) -> Run:
+    budget, name, seed = job
+    given = {
+        "seed": seed,
+        "query": _STRATEGIES[name],
+        "budget": {"kind": budget, "fraction": _FRACTION},
+    }
+    outcome, _ = run_once(Config.model_validate(given), _train + _test)
+    known = {row.label for row in _train}
+    new = sorted({row.label for row in _test if row.label is not None} - known)
+    start = len(_train)
+    return Run(
+        accuracy(outcome.truth, outcome.predicted),
+        accuracy(outcome.truth[start:], outcome.predicted[start:]),
+        outcome.labels,
+        waits(outcome.truth, outcome.asked, new),
+    )
+
+
+def _seeds(
+    paths: Sequence[Path], lines: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], list[Run]]:
+    jobs = [(*line, seed) for line in lines for seed in range(SEEDS)]
+    cores = min(len(os.sched_getaffinity(0)), 2)
+    with ProcessPoolExecutor(cores, get_context("spawn"), _load, (paths,)) as pool:
+        found = dict(zip(jobs, pool.map(_one, jobs), strict=True))
+    return {line: [found[(*line, seed)] for seed in range(SEEDS)] for line in lines}

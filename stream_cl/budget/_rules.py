@@ -1,0 +1,70 @@
+"""The rules that turn the place of an event into the probability with which it is asked.
+
+Each is a function of numbers, compiled. `target` is b, the share of the events to ask for,
+`floor` is f, the part of it that does not look at the utility, `feedback` is
+b · deficit / HORIZON with the deficit in labels. All give p before it is kept within [f, 1].
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import numba
+
+POWER: Final = 0
+QUANTILE: Final = 1
+THRESHOLD: Final = 2
+
+THRESHOLD_MIN: Final = 1e-6
+THRESHOLD_MAX: Final = 2.0
+"""Where the threshold stays: certainties are in [0, 1]."""
+STEP_MAX: Final = 0.5
+"""The threshold never falls to less than half by one event."""
+GATE: Final = 1.5
+"""Horizons of labels spent too much after which the threshold lets nothing through."""
+
+
+@numba.njit(cache=True)
+def power(lo: float, hi: float, target: float, floor: float, feedback: float) -> float:
+    """The rule of `budget.fraction`: the mean of 5 r⁴ over the ranks from lo to hi."""
+    weight = (hi**5 - lo**5) / (hi - lo)
+    return floor + (target - floor) * weight + feedback
+
+
+@numba.njit(cache=True)
+def quantile(lo: float, hi: float, target: float, floor: float, feedback: float) -> float:
+    """The rule of `budget.quantile`: the share of the ranks that lies above a quantile."""
+    if floor >= 1.0:
+        return 1.0
+    chosen = min(1.0, max(0.0, (target - floor) / (1.0 - floor) + feedback))
+    above = min(1.0, max(0.0, (hi - (1.0 - chosen)) / (hi - lo)))
+    return floor + (1.0 - floor) * above + max(0.0, feedback)
+
+
+@numba.njit(cache=True)
+def below(certainty: float, threshold: float, delta: float) -> float:
+    """P(certainty < threshold · η) with η drawn from N(1, δ²); δ = 0: whether it is so."""
+    if delta <= 0.0:
+        return 1.0 if certainty < threshold else 0.0
+    return 0.5 * math.erfc((certainty / threshold - 1.0) / (delta * math.sqrt(2.0)))
+
+
+@numba.njit(cache=True)
+def threshold(
+    chosen: float, target: float, floor: float, feedback: float, overspent: float
+) -> float:
+    """The rule of the threshold family; `overspent` is −deficit / HORIZON, in horizons."""
+    gate = min(1.0, max(0.0, 1.0 - overspent / GATE))
+    return floor + (1.0 - floor) * chosen * gate + max(0.0, feedback)
+
+
+@numba.njit(cache=True)
+def moved(level: float, chosen: float, target: float, floor: float, step: float) -> float:
+    """The threshold after an event: it rests where the share to be chosen lies below it."""
+    if floor >= 1.0:
+        return level
+    wanted = min(1.0, (target - floor) / (1.0 - floor))
+    scale = math.sqrt(max(wanted * (1.0 - wanted), 1e-4))
+    change = max(-STEP_MAX, min(STEP_MAX, step * (wanted - chosen) / scale))
+    return min(THRESHOLD_MAX, max(THRESHOLD_MIN, level * (1.0 + change)))

@@ -1,0 +1,92 @@
+"""So much money an hour, or per 1,000 events, where each annotator has a price.
+
+What a label costs is known when its answer comes: the answer's own `cost`, else the price of
+the annotator who gave it, else the price that all others have. Until then it is expected to
+cost the mean of the latest answers,
+
+    price ← price + (cost − price) / min(n + 1, 50)         after answer n
+    deficit = granted − paid − price · open                 in money
+
+with `open` the labels asked for that neither came nor expired. So each answer corrects what
+its question was charged with, and a change of the price is taken into the books for all that
+is still open. The target b is money per event over the price, per event as it is given or by
+time as in `budget._timed`; the rule is that of `budget.fraction`.
+
+A question that nobody answered gives its expected price back a little at a time, as any
+refund. An answer that comes after that is not charged here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal, Unpack
+
+from stream_cl.budget._loop import Count, Level, Settings
+from stream_cl.budget._ranked import DEFICIT_MAX, HORIZON, Shared
+from stream_cl.budget._rules import POWER
+from stream_cl.budget._timed import HOUR_MS, TimedBudget, horizon
+from stream_cl.budget.hours import WorkingHours
+from stream_cl.core.protocols import Bill
+
+ANSWERS: Final = 50
+"""Answers over which the price is averaged."""
+CHEAPEST: Final = 1e-3
+"""Of the first price: what a label is expected to cost at the least. Were it nothing, every
+event would be asked."""
+
+
+class CostBudget(TimedBudget):
+    """Spends money where it teaches most.
+
+    Args:
+        amount: money for an hour of working time or for 1,000 events, above 0.
+        per: which of the two.
+        price: of an annotator that `prices` does not name, above 0; what the first labels are
+            expected to cost.
+        prices: annotator → price of an answer.
+        burst: labels' worth of money that may be saved up, at least 1.
+        hours: working hours, for `per` hour; None for always.
+    """
+
+    def __init__(
+        self,
+        amount: float,
+        per: Literal["hour", "1000_events"] = "hour",
+        price: float = 0.1,
+        prices: Mapping[str, float] | None = None,
+        burst: float = 10.0,
+        hours: WorkingHours | None = None,
+        **shared: Unpack[Shared],
+    ) -> None:
+        assert amount > 0
+        assert price > 0
+        assert burst >= 1
+        by_time = per == "hour"
+        settings = Settings(
+            POWER,
+            per_event=0.0 if by_time else amount / 1000,
+            per_ms=amount / HOUR_MS if by_time else 0.0,
+            horizon=horizon(amount / price, burst) if by_time else HORIZON,
+            deficit_max=burst if by_time else DEFICIT_MAX,
+        )
+        super().__init__(settings, hours, **shared)
+        self._prices = dict(prices or {})
+        self._price = price
+        self._state.levels[Level.PRICE] = price
+
+    def charge(self, bills: Sequence[Bill]) -> None:
+        """Correct what the questions were charged with by what their answers cost."""
+        counts, levels = self._state.counts, self._state.levels
+        for bill in bills:
+            stated = self._prices.get(bill.annotator, self._price)
+            cost = stated if bill.cost is None else max(0.0, bill.cost)
+            old, still_open = float(levels[Level.PRICE]), int(counts[Count.OPEN])
+            answers = int(counts[Count.ANSWERED])
+            new = old + (cost - old) / min(answers + 2, ANSWERS)
+            new = max(CHEAPEST * self._price, new)
+            left = max(0, still_open - bill.closes)
+            levels[Level.DEFICIT] += still_open * old - left * new - cost
+            levels[Level.PAID] += cost
+            levels[Level.PRICE] = new
+            counts[Count.OPEN] = left
+            counts[Count.ANSWERED] = answers + 1

@@ -1,0 +1,87 @@
+"""`make bench-asking`: what it computes from runs, and the streams that it reads."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from load_tests import streams
+from load_tests.asking_grid import reached, spend_off
+from load_tests.asking_peer import PeerJob
+from load_tests.page import as_table, put
+from load_tests.report import MissingData
+from stream_cl.cli.compare_cells import Cell, Job
+
+
+def test_the_rate_that_reaches_a_goal_is_interpolated() -> None:
+    """The promise is about labels saved: no rate may be called reached before it is."""
+    points = [(0.02, 0.6), (0.01, 0.5), (0.05, 0.7)]
+    assert reached(points, 0.55) == pytest.approx(0.015)
+    assert reached(points, 0.7) == pytest.approx(0.05)
+    assert reached(points, 0.4) == 0.01
+    assert reached(points, 0.71) == float("inf")
+    # Of a curve that falls in between, the first crossing counts.
+    assert reached([(0.01, 0.5), (0.02, 0.6), (0.03, 0.5), (0.05, 0.7)], 0.55) == pytest.approx(
+        0.015
+    )
+
+
+def made(strategy: str, seed: int, labels: int) -> tuple[Cell, dict[str, Any]]:
+    cell = Cell("s", strategy, "fraction", 0.1, seed, Job("", None, (), ()))
+    return cell, {"labels_asked": labels}
+
+
+def test_a_gain_that_was_bought_shows() -> None:
+    """1 % or 10 labels more than random are allowed, for each seed alone."""
+    runs = [made("random", 0, 2000), made("a", 0, 2020), made("random", 1, 500)]
+    assert spend_off([*runs, made("a", 1, 495)])[0] == pytest.approx(1.0)
+    assert spend_off([*runs, made("a", 1, 520)])[0] == pytest.approx(2.0)
+
+
+def test_figures_stand_between_their_markers(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("a\n<!-- x -->\nold\n<!-- /x -->\nb\n<!-- y -->\n<!-- /y -->\n")
+    put(page, "x", as_table(["k", "v"], [["a\\1", "2"]]))
+    put(None, "x", "nothing")
+    assert page.read_text() == (
+        "a\n<!-- x -->\n| k | v |\n| --- | ---: |\n| a\\1 | 2 |\n<!-- /x -->\n"
+        "b\n<!-- y -->\n<!-- /y -->\n"
+    )
+
+
+def test_a_job_of_the_peer_is_written_whole() -> None:
+    job = PeerJob("k", None, ("a=1",), ("f",), None, None, "Split", 0.05)
+    assert b'"strategy":"Split","rate":0.05' in job.written()
+    assert PeerJob(**asdict(job)) == job
+
+
+def test_a_stream_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(MissingData, match=r"elec2\.csv\.gz"):
+        streams.stream("elec2", tmp_path)
+
+
+def test_images_are_one_mixed_order(tmp_path: Path) -> None:
+    """The same for every seed and process: what is compared must have seen the same stream."""
+    x = np.arange(6, dtype=np.uint8)[:, None, None] * np.ones((28, 28), dtype=np.uint8)
+    np.savez(
+        tmp_path / "mnist.npz", X_train=x[:4], y_train=x[:4, 0, 0], X_test=x[4:], y_test=x[4:, 0, 0]
+    )
+    stream = streams.stream("mnist", tmp_path)
+    rows = list(streams.rows(stream.files))
+    assert rows == list(streams.rows(stream.files))
+    assert sorted(row.label or "" for row in rows) == ["0", "1", "2", "3", "4", "5"]
+    for row in rows:
+        assert row.features == [round(int(row.label or 0) / 255, 4)] * 784
+    assert list(streams.rows(stream.files, 2)) == rows[:2]
+    assert stream.digest != streams.stream("mnist", tmp_path, 2).digest
+
+
+def test_a_stream_of_two_files_is_one(data_dir: Path) -> None:
+    stream = streams.stream("nsl_kdd", data_dir, 25_200)
+    rows = list(streams.rows(stream.files, stream.limit))
+    assert len(rows) == 25_200
+    assert streams.stream("airlines", data_dir).limit == 100_000
