@@ -30,7 +30,7 @@ from stream_cl.transport.kafka_python import KafkaPython
 from stream_cl.transport.librdkafka import Librdkafka
 from stream_cl.transport.librdkafka_columns import by_partition, chunk
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 @pytest.fixture
