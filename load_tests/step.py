@@ -111,8 +111,8 @@ def _profile(size: int) -> None:
     state = taken.state
     for owner, name, stage in (
         (taken._offline, "step", "the rest of the step"),
-        (path, "decode_events", "decode events"),
-        (path, "decode_labels", "decode labels"),
+        (type(taken.plan.decoder), "events", "decode events"),
+        (type(taken.plan.decoder), "labels", "decode labels"),
         (path, "_fresh", "draws and duplicates"),
         (state.encoder, "encode", "encode"),
         (state.guard, "predict", "predict"),
