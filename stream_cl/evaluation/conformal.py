@@ -78,15 +78,18 @@ class ConformalSets:
     def sizes(self, probabilities: Probabilities) -> npt.NDArray[np.int64]:
         """Of the events `probabilities [n, k]`: how many classes their sets have, the most
         probable ones; `NO_SET` while there is no calibration. Changes nothing."""
+        return self.sizes_and_whole(probabilities)[0]
+
+    def sizes_and_whole(
+        self, probabilities: Probabilities
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+        """`sizes`, and `bool [n]`: whether the set is not cut by the number of classes that may be
+        named."""
         n, k = probabilities.shape
         if not self._most or not k or not self._calibrated():
-            return np.full(n, NO_SET)
-        return np.clip(self._inside(probabilities), 1, min(self._most, k))
-
-    def whole(self, probabilities: Probabilities) -> npt.NDArray[np.bool_]:
-        """`bool [n]`: whether the set is not cut by the number of classes that may be named."""
-        whole: npt.NDArray[np.bool_] = self._inside(probabilities) <= self._most
-        return whole
+            return np.full(n, NO_SET), np.zeros(n, dtype=np.bool_)
+        inside = self._inside(probabilities)
+        return np.clip(inside, 1, min(self._most, k)), inside <= self._most
 
     def _inside(self, probabilities: Probabilities) -> npt.NDArray[np.int64]:
         inside: npt.NDArray[np.int64]

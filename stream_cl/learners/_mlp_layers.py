@@ -21,6 +21,27 @@ _Floats = npt.NDArray[np.float32]
 Flags = npt.NDArray[np.bool_]
 
 
+@compiled("void(float32[::1], float32[:,::1], float32[::1], float64[::1])")
+def _hidden(
+    row: npt.NDArray[np.float32],
+    inner: FloatMatrix,
+    bias: _Floats,
+    out: npt.NDArray[np.float64],
+) -> None:
+    """The hidden units of one event before they are cut at zero, into `out [hidden]`."""
+    inputs = 1
+    for j in range(len(row)):
+        inputs += row[j] != 0.0
+    scale = 1.0 / np.sqrt(inputs)
+    for u in range(len(out)):
+        out[u] = bias[u]
+    for j in range(len(row)):
+        if row[j] != 0.0:
+            value = np.float64(row[j]) * scale
+            for u in range(len(out)):
+                out[u] += value * inner[j, u]
+
+
 @compiled(
     "void(float32[:,::1], float32[:,::1], float32[::1], float32[:,::1], float32[::1],"
     " boolean[::1], float64[:,::1])"
@@ -39,17 +60,7 @@ def predict_rows(
     hidden = np.empty(len(inner_bias))
     for i in range(x.shape[0]):
         row = out[i]
-        inputs = 1
-        for j in range(x.shape[1]):
-            inputs += x[i, j] != 0.0
-        scale = 1.0 / np.sqrt(inputs)
-        for u in range(len(hidden)):
-            hidden[u] = inner_bias[u]
-        for j in range(x.shape[1]):
-            if x[i, j] != 0.0:
-                value = np.float64(x[i, j]) * scale
-                for u in range(len(hidden)):
-                    hidden[u] += value * inner[j, u]
+        _hidden(x[i], inner, inner_bias, hidden)
         for c in range(classes):
             row[c] = outer_bias[c]
         for u in range(len(hidden)):
@@ -72,18 +83,7 @@ def predict_rows(
 def hidden_rows(x: FloatMatrix, inner: FloatMatrix, bias: _Floats, out: Probabilities) -> None:
     """The hidden units of `x` before they are cut at zero, into `out [n, hidden]`."""
     for i in range(x.shape[0]):
-        row = out[i]
-        inputs = 1
-        for j in range(x.shape[1]):
-            inputs += x[i, j] != 0.0
-        scale = 1.0 / np.sqrt(inputs)
-        for u in range(len(row)):
-            row[u] = bias[u]
-        for j in range(x.shape[1]):
-            if x[i, j] != 0.0:
-                value = np.float64(x[i, j]) * scale
-                for u in range(len(row)):
-                    row[u] += value * inner[j, u]
+        _hidden(x[i], inner, bias, out[i])
 
 
 @compiled(

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from stream_cl.core.records import FloatMatrix, Probabilities
 from stream_cl.core.snapshot import Snapshot
-from stream_cl.evaluation.conformal import NO_SET, ConformalSets
+from stream_cl.evaluation.conformal import ConformalSets
 from stream_cl.evaluation.examples import Example, Examples
 
 RANKED: Final = 200
@@ -53,11 +53,8 @@ class Evidence:
     ) -> list[Shown]:
         """What the requests about m events show: `probabilities [m, k]`, `utility [m]`,
         `x [m, width]`, in their order. Changes nothing."""
-        sizes, whole = self.sets.sizes(probabilities).tolist(), self.sets.whole(probabilities)
-        promised = [
-            self.sets.coverage if size != NO_SET and uncut else None
-            for size, uncut in zip(sizes, whole.tolist(), strict=True)
-        ]
+        sizes, whole = (column.tolist() for column in self.sets.sizes_and_whole(probabilities))
+        promised = [self.sets.coverage if uncut else None for uncut in whole]
         past = np.concatenate([self._utilities, utility])
         priorities = _priorities(past, len(self._utilities)).tolist()
         near = self.examples.nearest(x)

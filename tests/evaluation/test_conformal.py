@@ -87,7 +87,7 @@ def test_a_set_is_never_empty_and_never_too_large(seed, most, k):
     sets = ConformalSets(0.7, most)
     probabilities, true = stream(60, k, seed)
     answered(sets, probabilities, true)
-    sizes, whole = sets.sizes(probabilities), sets.whole(probabilities)
+    sizes, whole = sets.sizes_and_whole(probabilities)
     assert sizes.min() >= 1
     assert sizes.max() <= min(most, k)
     assert (sizes[~whole] == most).all()
