@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Final, NamedTuple
@@ -64,10 +64,14 @@ class _WatchedWriter:
         return self._writer.epoch
 
     def commit(
-        self, batches: Sequence[Outgoing], group: str, offsets: Mapping[TopicPartition, int]
+        self,
+        batches: Sequence[Outgoing],
+        group: str,
+        offsets: Mapping[TopicPartition, int],
+        meanwhile: Callable[[], None] | None = None,
     ) -> list[int]:
         self._watched.written = list(batches)
-        return self._writer.commit(batches, group, offsets)
+        return self._writer.commit(batches, group, offsets, meanwhile)
 
 
 class PipelineOverLog:

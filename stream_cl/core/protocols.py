@@ -5,7 +5,7 @@ Longer than other modules, because it is read as one: each promise names the nex
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -428,11 +428,16 @@ class Writer(Protocol):
     def epoch(self) -> int: ...
 
     def commit(
-        self, batches: Sequence[Outgoing], group: str, offsets: Mapping[TopicPartition, int]
+        self,
+        batches: Sequence[Outgoing],
+        group: str,
+        offsets: Mapping[TopicPartition, int],
+        meanwhile: Callable[[], None] | None = None,
     ) -> list[int]:
         """One step: all batches and the group's offsets, durable, or nothing.
 
-        Returns the first offset of each batch.
+        Returns the first offset of each batch. A writer that has to wait may call `meanwhile`,
+        once, before anything is decided; what it raises comes out, and nothing was written.
 
         Raises:
             Fenced: another writer of this name has started; nothing was written.

@@ -15,6 +15,7 @@ import orjson
 
 from stream_cl.core.clock import Clock
 from stream_cl.core.records import Chunk
+from stream_cl.pipeline.decoded import decoded
 from stream_cl.pipeline.scored import Scored
 from stream_cl.pipeline.slicer import Taken
 from stream_cl.pipeline.state import State
@@ -85,7 +86,8 @@ class Offline:
             if values
         ]
         time_ms = sum(self._offsets.values())
-        scored = score(self.state, Taken(chunks, [], time_ms, None), time_ms, 1, self.plan)
+        read = decoded(Taken(chunks, [], time_ms, None), self.plan.decoder, topics)
+        scored = score(self.state, read, time_ms, 1, self.plan)
         learn(self.state, scored, self.plan)
         return scored
 

@@ -7,6 +7,7 @@ from itertools import pairwise
 from stream_cl.core.errors import CheckpointCorrupt, StateIncompatible
 from stream_cl.core.faults import Faults
 from stream_cl.pipeline import manifest, recovery
+from stream_cl.pipeline.decoded import decoded
 from stream_cl.pipeline.publish import VARYING_HEADERS
 from stream_cl.pipeline.scored import Scored
 from stream_cl.pipeline.slicer import Slicer
@@ -62,8 +63,8 @@ def replay(
         same = machines[step.incarnation] == machine
         differing += recovery.check_state(step, lambda: str(state.fingerprint()), same)
         taken = slicer.again(step.slices, step.unread_ms)
-        unknown = frozenset(step.unknown_schemas)
-        scored = score(state, taken, step.time_ms, step.incarnation, plan, unknown)
+        read = decoded(taken, plan.decoder, plan.topics, frozenset(step.unknown_schemas))
+        scored = score(state, read, step.time_ms, step.incarnation, plan)
         differing += recovery.check_replayed(step, outputs_digest(scored), same)
         scored.rehearsals = step.rehearsals
         learn(state, scored, plan, following.quarantined if following else None)

@@ -2,11 +2,13 @@
 
 The order of a step, and what a crash between two numbers means:
 
-1. take slices                 nothing happened
+1. take slices, decode         nothing happened
 2. score with S(k−1)           nothing happened
 3. commit outputs, manifest    not answered: the manifest's tail decides, at the next start
 4. learn: S(k)                 the step is replayed silently at the next start
 5. checkpoint, now and then    the one before is used
+
+While 3 waits for the log, 1 of the next step is done: `lookahead`.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ from stream_cl.core.protocols import Transport, Writer
 from stream_cl.core.records import Bounds, Outgoing
 from stream_cl.pipeline import manifest, recovery, replay
 from stream_cl.pipeline.checkpointer import Checkpointer
+from stream_cl.pipeline.decoded import Decoded, decoded
+from stream_cl.pipeline.lookahead import Lookahead
 from stream_cl.pipeline.manifest import Open, Step
 from stream_cl.pipeline.pace import Pace
 from stream_cl.pipeline.recovery import Identity
@@ -70,6 +74,7 @@ class Pipeline:
         self.group = f"{topics.prefix}stream-cl"
         self.retention = Retention(transport, self.inputs, topics.manifest, folder)
         self._slicer = Slicer(transport, self.inputs, [topics.labels], settings.max_events)
+        self._lookahead = Lookahead(self._slicer, self._decode)
         self._rehearsal = RehearsalPace(self.state.guard.learner, settings.compute_ms)
         self._pace = Pace(settings.max_events, settings.max_ms)
         self._watch = watch
@@ -130,13 +135,16 @@ class Pipeline:
             Fenced: another process has become the writer. Stop.
         """
         began_s, now_ms = self._clock.monotonic_s(), self._clock.now_ms()
-        taken = self._slicer.take(self.state.positions, self._pace.limit)
+        read = self._lookahead.take(self.state.positions)
+        taken = read.taken if read else self._slicer.take(self.state.positions, self._pace.limit)
         time_ms = self._logical_time(taken, now_ms, expiry)
         if time_ms is None:
             return False
         self._faults.reach("step-taken")
         taken_s = self._clock.monotonic_s()
-        scored = score(self.state, taken, time_ms, self.incarnation, self.plan)
+        scored = score(
+            self.state, read or self._decode(taken), time_ms, self.incarnation, self.plan
+        )
         scored.rehearsals = self._rehearsal.choose(_labels(scored))
         self._faults.reach("step-scored")
         scored_s = self._clock.monotonic_s()
@@ -239,7 +247,15 @@ class Pipeline:
         offsets = {taken.at: taken.stop for taken in scored.taken.slices}
         assert self._writer is not None, "start() was not called"
         batches = [*scored.outputs, Outgoing(topic, 0, [None], [record.encode()])]
-        self._manifest_end = self._writer.commit(batches, self.group, offsets)[-1] + 1
+        limit = self._pace.limit
+
+        def meanwhile() -> None:
+            # After a step that was not full there is hardly another one that is.
+            if scored.taken.count == limit:
+                self._lookahead.look({**state.positions, **offsets}, limit)
+
+        committed = self._writer.commit(batches, self.group, offsets, meanwhile)
+        self._manifest_end = committed[-1] + 1
 
     def _open(self, story: Story, new_state: bool) -> None:
         bounds = self._transport.bounds(self.inputs)
@@ -279,6 +295,9 @@ class Pipeline:
         differing = replay.replay(self.state, story, self._slicer, self.plan, machine, self._faults)
         self.state.positions = {**story.positions, **self.state.positions}
         return differing
+
+    def _decode(self, taken: Taken) -> Decoded:
+        return decoded(taken, self.plan.decoder, self.plan.topics)
 
     def _first(self, bounds: Bounds) -> int:
         return bounds.start if self._settings.start == "earliest" else bounds.end

@@ -42,6 +42,11 @@ class Taken:
     newest_ms: int | None
     unread_ms: int | None
 
+    @property
+    def count(self) -> int:
+        """Records of all topics."""
+        return sum(len(chunk) for chunk in self.chunks)
+
     def records(self, topic: str) -> RawRecords:
         """The records of one topic, in the order in which they are handled: as merged.
 

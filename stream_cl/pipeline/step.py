@@ -1,12 +1,13 @@
 """The path of a step, whole and without I/O: what goes in, what comes out, what changes.
 
-    decode → predict → decide → publish        score: reads the state, changes nothing
+    predict → decide → publish                 score: reads the state, changes nothing
                                                       — the runner commits —
     statistics → pending → labels → expiry     learn: the only place where state changes
 
-`score(S(k−1), taken)` gives the outputs of step k; after the transaction that carries them
+`score(S(k−1), decoded)` gives the outputs of step k; after the transaction that carries them
 is committed, `learn(S(k−1), scored)` turns the state into S(k). Both are functions of their
-arguments alone, so replaying the slices of the manifest gives the same state again.
+arguments alone, so replaying the slices of the manifest gives the same state again. Decoding comes
+before them and needs no state: `decoded`.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ from stream_cl.decode.duplicates import CONFLICT, DUPLICATE, FRESH
 from stream_cl.decode.encoder import Refusal
 from stream_cl.pipeline import batches, control, publish
 from stream_cl.pipeline.absorb import absorb
+from stream_cl.pipeline.decoded import Decoded
 from stream_cl.pipeline.publish import Stamp, Verdicts
 from stream_cl.pipeline.requests import Requests, repeated, withdrawn
 from stream_cl.pipeline.scored import Scored
-from stream_cl.pipeline.slicer import Taken
 from stream_cl.pipeline.state import State
 
 
@@ -52,25 +53,15 @@ class Plan:
     every: bool
 
 
-def score(
-    state: State,
-    taken: Taken,
-    time_ms: int,
-    incarnation: int,
-    plan: Plan,
-    unknown: frozenset[int] | None = None,
-) -> Scored:
+def score(state: State, read: Decoded, time_ms: int, incarnation: int, plan: Plan) -> Scored:
     """Predict and decide with S(k−1). Changes nothing.
 
-    `time_ms` is the logical time of step k; the incarnation stands in headers only. On
-    replay `unknown` are the schema ids that the manifest says were not known.
+    `time_ms` is the logical time of step k; the incarnation stands in headers only.
     """
-    raw_events = taken.records(plan.topics.events)
-    decoded, letters = plan.decoder.events(raw_events, unknown)
-    decoded, letters = _without(decoded, _long_keys(raw_events, decoded), raw_events, letters)
-    refused = state.encoder.refused(decoded)
-    decoded, letters = _without(decoded, refused, raw_events, letters)
-    events, words, duplicates = _fresh(state, decoded, raw_events, letters, plan)
+    raw_events, events, letters = read.raw_events, read.events, read.event_letters
+    events, letters = _without(events, _long_keys(raw_events, events), raw_events, letters)
+    events, letters = _without(events, state.encoder.refused(events), raw_events, letters)
+    events, words, duplicates, letters = _fresh(state, events, raw_events, letters, plan)
     encoded = state.encoder.encode(events)
 
     probabilities, failed = state.guard.predict(encoded.x)
@@ -94,16 +85,10 @@ def score(
     best = np.maximum.reduce(probabilities, axis=1, initial=0.0)
     verdicts = Verdicts(probabilities, 1.0 - best, utilities.values, decision)
 
-    raw_labels = taken.by_partition(plan.topics.labels)
-    labels, label_letters = (
-        plan.decoder.labels(raw_labels, unknown) if len(raw_labels) else ([], [])
-    )
-    raw_control = taken.records(plan.topics.control)
-    commands, control_letters = control.decode(raw_control) if len(raw_control) else ([], [])
-    letters = letters + label_letters + control_letters
     scored = Scored(
-        taken, time_ms, raw_events, raw_labels, events, words, encoded, labelled, utilities,
-        verdicts, labels, commands, letters, duplicates, failed, outputs=[],
+        read.taken, time_ms, raw_events, read.raw_labels, events, words, encoded, labelled,
+        utilities, verdicts, read.labels, read.commands, letters + read.other_letters, duplicates,
+        failed, outputs=[],
     )  # fmt: skip
     stamp = Stamp(state.step + 1, incarnation, f"{plan.model}/{state.learned}")
     scored.outputs = _outputs(state, scored, stamp, plan)
@@ -180,8 +165,8 @@ def _without(
 
 def _fresh(
     state: State, events: Events, raw: RawRecords, letters: list[DeadLetter], plan: Plan
-) -> tuple[Events, npt.NDArray[np.uint64], int]:
-    """The events that are new, their draws, and how many were repeated.
+) -> tuple[Events, npt.NDArray[np.uint64], int, list[DeadLetter]]:
+    """The events that are new, their draws, how many were repeated, and the dead letters.
 
     An id with other content inside the window becomes a dead letter.
     """
@@ -189,13 +174,14 @@ def _fresh(
     pending = state.join.pending.contents
     verdicts = state.window.check(events.ids, events.content, words, pending)
     if not np.count_nonzero(verdicts):
-        return events, words, 0
+        return events, words, 0, letters
+    letters = list(letters)
     for i in np.flatnonzero(verdicts == CONFLICT).tolist():
         reason = f"id {events.ids[i]!r:.100} was seen with other content"
         letters.append(_letter(raw, events.rows[i], "duplicate_id", reason))
     fresh = np.flatnonzero(verdicts == FRESH)
     repeated = int((verdicts == DUPLICATE).sum())
-    return events.take(fresh.tolist()), words[fresh], repeated
+    return events.take(fresh.tolist()), words[fresh], repeated, letters
 
 
 def _letter(raw: RawRecords, row: int, code: str, reason: str) -> DeadLetter:

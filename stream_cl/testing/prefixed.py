@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from stream_cl.core.protocols import Transport, Writer
@@ -109,9 +109,13 @@ class _PrefixedWriter:
         return self._writer.epoch
 
     def commit(
-        self, batches: Sequence[Outgoing], group: str, offsets: Mapping[TopicPartition, int]
+        self,
+        batches: Sequence[Outgoing],
+        group: str,
+        offsets: Mapping[TopicPartition, int],
+        meanwhile: Callable[[], None] | None = None,
     ) -> list[int]:
         names = self._transport
         return self._writer.commit(
-            names._longer(batches), names._prefix + group, names._with(offsets)
+            names._longer(batches), names._prefix + group, names._with(offsets), meanwhile
         )

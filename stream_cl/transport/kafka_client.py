@@ -120,12 +120,16 @@ class KafkaProducing(Protocol):
         ...
 
     def send(
-        self, batches: Sequence[Outgoing], meanwhile: Callable[[], None] | None = None
+        self,
+        batches: Sequence[Outgoing],
+        within: Callable[[], None] | None = None,
+        meanwhile: Callable[[], None] | None = None,
     ) -> list[int]:
         """Begin a transaction (if transactional), append all batches, wait until every record is
-        acknowledged, and give the offset of the first record of each batch. `meanwhile`, which
+        acknowledged, and give the offset of the first record of each batch. `within`, which
         must not need to be first or last, is called once inside the transaction, on another
-        thread perhaps; what it raises comes out.
+        thread perhaps; `meanwhile` once on this thread while records are on their way. What they
+        raise comes out.
 
         Returns only when each single record was acknowledged. Topics and partitions exist and no
         record is larger than limits allow: `kafka.py` has checked.

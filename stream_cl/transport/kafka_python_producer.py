@@ -99,7 +99,10 @@ class KafkaPythonProducer:
             raise self._told(error, f"becoming the writer {self._name}") from error
 
     def send(
-        self, batches: Sequence[Outgoing], meanwhile: Callable[[], None] | None = None
+        self,
+        batches: Sequence[Outgoing],
+        within: Callable[[], None] | None = None,
+        meanwhile: Callable[[], None] | None = None,
     ) -> list[int]:
         """Append all batches; the offset of each one's first record."""
         doing = f"writing to {', '.join(dict.fromkeys(batch.topic for batch in batches))}"
@@ -110,8 +113,9 @@ class KafkaPythonProducer:
                 inside.begin(self._producer, map(_place, filter(len, batches)))
             sent = [self._enqueue(batch) for batch in batches]
             inside.wake(self._producer)
-            if meanwhile is not None:
-                meanwhile()
+            for call in (within, meanwhile):
+                if call is not None:
+                    call()
             patience = Patience(self._limit_s)
             first = []
             for batch, futures in zip(batches, sent, strict=True):

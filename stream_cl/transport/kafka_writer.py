@@ -4,8 +4,8 @@ Order of a writer's commit, and what a crash between two numbers means:
 
 1. Names, partitions and sizes are checked: nothing was sent.
 2. Begin; all records are sent: nobody sees them.
-3. While they are on their way the group's offsets join the transaction; then every single record
-   is acknowledged: nobody sees them. `commit-half-written`
+3. While they are on their way the group's offsets join the transaction, and `meanwhile` is called;
+   then every single record is acknowledged: nobody sees them. `commit-half-written`
 4. EndTxn is sent and acknowledged: all is there. `committed`
 
 After any error the producer is thrown away, aborted where that is possible: what a failed
@@ -90,12 +90,17 @@ class KafkaWriter:
         return self._over is not None
 
     def commit(
-        self, batches: Sequence[Outgoing], group: str, offsets: Mapping[TopicPartition, int]
+        self,
+        batches: Sequence[Outgoing],
+        group: str,
+        offsets: Mapping[TopicPartition, int],
+        meanwhile: Callable[[], None] | None = None,
     ) -> list[int]:
         """One step: all batches and the group's offsets, durable, or nothing.
 
         Passes the fault points `commit-half-written` and `committed`. Returns the first offset of
-        each batch, -1 for one without records.
+        each batch, -1 for one without records. `meanwhile` is called while records are on their
+        way.
 
         Raises:
             Fenced: another writer of this name has started; nothing was written, unless the
@@ -116,7 +121,8 @@ class KafkaWriter:
         try:
             self._group = group
             self._offsets.update(offsets)
-            first = self._producer.send(batches, self._commit_offsets if self._whole else None)
+            within = self._commit_offsets if self._whole else None
+            first = self._producer.send(batches, within, meanwhile)
             if self._clock.monotonic_s() >= self._offsets_due_s:
                 self._commit_offsets()
             self._faults.reach("commit-half-written")

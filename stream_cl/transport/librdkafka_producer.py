@@ -117,7 +117,10 @@ class LibrdkafkaProducer:
             raise self._told(error, f"becoming the writer {self._name}", REPLY_S) from error
 
     def send(
-        self, batches: Sequence[Outgoing], meanwhile: Callable[[], None] | None = None
+        self,
+        batches: Sequence[Outgoing],
+        within: Callable[[], None] | None = None,
+        meanwhile: Callable[[], None] | None = None,
     ) -> list[int]:
         """Append all batches; the offset of each one's first record."""
         doing = f"writing to {', '.join(dict.fromkeys(batch.topic for batch in batches))}"
@@ -125,10 +128,12 @@ class LibrdkafkaProducer:
         try:
             if self._name is not None:
                 self._producer.begin_transaction()
-            with self._beside(meanwhile):
+            with self._beside(within):
                 for batch, report in zip(batches, reports, strict=True):
                     doing = f"writing to {batch.topic}[{batch.partition}]"
                     self._enqueue(batch, report)
+                if meanwhile is not None:
+                    meanwhile()
             left = self._flushed()
             self._check_transaction()
         except KafkaException as error:

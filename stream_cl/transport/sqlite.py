@@ -20,7 +20,7 @@ Order of a commit, of a writer's and, without 2 and the fault points, of an appe
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from zlib import crc32
 
@@ -272,12 +272,16 @@ class SqliteWriter:
         return self._fence.epoch
 
     def commit(
-        self, batches: Sequence[Outgoing], group: str, offsets: Mapping[TopicPartition, int]
+        self,
+        batches: Sequence[Outgoing],
+        group: str,
+        offsets: Mapping[TopicPartition, int],
+        meanwhile: Callable[[], None] | None = None,
     ) -> list[int]:
         """One step: all batches and the group's offsets, durable, or nothing.
 
         Passes the fault points `commit-half-written` and `committed`. Returns the first
-        offset of each batch.
+        offset of each batch. There is nobody to wait for, so `meanwhile` is not called.
 
         Raises:
             Fenced: another writer of this name has started; nothing was written.
