@@ -90,7 +90,7 @@ class Slicer:
         self._topics = sorted(topics)
         self._labels = frozenset(labels)
         self._max_records = max_records
-        self._ahead: dict[TopicPartition, Chunk] = {}
+        self._ahead: dict[TopicPartition, tuple[int, Chunk]] = {}
 
     def take(self, positions: Mapping[TopicPartition, int], limit: int | None = None) -> Taken:
         """The next slices from `positions`, at most `limit` (or `max_records`) records.
@@ -160,7 +160,7 @@ class Slicer:
                 )
             chunk = self._filled(at, position, bounds[at].end)
             if len(chunk):
-                self._ahead[at] = chunk
+                self._ahead[at] = position, chunk
                 ahead.append(chunk)
         return ahead
 
@@ -171,7 +171,9 @@ class Slicer:
         read ahead before.
         """
         enough = self._max_records + (at.topic in self._labels)
-        chunk = _from(self._ahead.pop(at, None), position)
+        since, chunk = self._ahead.pop(at, (0, None))
+        # After a commit that failed the position is an earlier one again.
+        chunk = _from(chunk, position) if since <= position else None
         parts = [chunk] if chunk else []
         records = len(chunk) if chunk else 0
         size = _bytes(chunk) if chunk and records < enough else 0

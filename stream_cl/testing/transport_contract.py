@@ -271,6 +271,24 @@ class TransportContract:
             writer.commit([outgoing("a", [b"5"]), outgoing("nowhere", [b"6"])], "pipeline", {})
         assert other.bounds(["a"])[TopicPartition("a", 0)].end == 1 + gap
 
+    def test_what_is_done_while_a_commit_waits(self, transport: Transport) -> None:
+        """Once at most, and with the step: else the next one would be taken twice, or a fault in
+        taking it would leave a step that nobody knows of."""
+        calls: list[int] = []
+        writer = transport.writer("pipeline")
+        writer.commit([outgoing("a", [b"0"])], "pipeline", {}, lambda: calls.append(1))
+        assert len(calls) <= 1
+
+        def fails() -> None:
+            raise TransportError("taking the next step failed")
+
+        if calls:
+            with pytest.raises(TransportError, match="taking the next step"):
+                writer.commit([outgoing("a", [b"1"])], "pipeline", {}, fails)
+            writer = transport.writer("pipeline")
+        writer.commit([outgoing("a", [b"2"])], "pipeline", {})
+        assert list(read_all(transport, "a").values) == [b"0", b"2"]
+
     def test_an_earlier_writer_is_fenced(
         self, transport: Transport, open_transport: OpenTransport
     ) -> None:
