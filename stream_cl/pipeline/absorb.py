@@ -94,12 +94,13 @@ def _waiting(state: State, scored: Scored, rows: list[int]) -> Waiting:
     entry["last"] = state.accuracy.last
     entry["known"] = probabilities.shape[1]
     keep_largest(probabilities, entry["classes"], entry["kept"])
+    asked = decision.asked[rows]
     entry["set_size"] = NO_SET
-    if decision.asked[rows].any():
-        sizes = state.evidence.sets.sizes(probabilities)
-        entry["set_size"] = np.where(decision.asked[rows], sizes, NO_SET)
+    if asked.any():
+        # Who has his label already is not asked, so either all that are asked stand here or none.
+        entry["set_size"][asked] = scored.set_sizes
     entry["propensity"] = decision.propensity[rows]
-    entry["asked"] = decision.asked[rows]
+    entry["asked"] = asked
     entry["held_out"] = decision.held_out[rows]
     return Waiting([events.ids[row] for row in rows], scored.encoded.x[rows], entry)
 

@@ -20,7 +20,8 @@ class Scored:
 
     labelled: `bool [n]`, the label came with the event or before it. failed: events that the
     learner could not predict. rehearsals: how often the learner is to rehearse; 0 where it does
-    not. requests: key and value of the label requests that are opened.
+    not. requests: key and value of the label requests that are opened, set_sizes: of the candidate
+    sets that they show, in the order of the events.
     """
 
     taken: Taken
@@ -40,6 +41,7 @@ class Scored:
     failed: int
     outputs: list[Outgoing]
     requests: list[tuple[bytes, bytes]] = field(default_factory=list)
+    set_sizes: list[int] = field(default_factory=list)
     rehearsals: int = 0
 
     @property

@@ -207,6 +207,7 @@ def _outputs(state: State, scored: Scored, stamp: Stamp, plan: Plan) -> list[Out
             scored.raw_events, events, scored.verdicts, names, scored.time_ms, shown
         )
         scored.requests = [(request.key, request.value) for request in opened]
+        scored.set_sizes = [one.size for one in shown]
         requests += opened
     letters = state.outbox.dead_letters + scored.dead_letters
     return [
