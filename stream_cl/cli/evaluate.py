@@ -118,7 +118,7 @@ def _read_log(config: Config, log: Transport, topics: Topics, limit: int | None)
     from stream_cl.core.records import NONE_OF_THESE
     from stream_cl.decode.encoder import by_name
     from stream_cl.pipeline.offline import Row
-    from stream_cl.pipeline.slicer import Taken
+    from stream_cl.pipeline.taken import Taken
     from stream_cl.transport.merged import runs
 
     decoder = build.decoder(config.format, config.folder)

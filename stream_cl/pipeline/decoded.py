@@ -8,7 +8,7 @@ from stream_cl.core.records import DeadLetter, Events, Label, RawRecords
 from stream_cl.core.topics import Topics
 from stream_cl.decode.decoder import Decoder
 from stream_cl.pipeline import control
-from stream_cl.pipeline.slicer import Taken
+from stream_cl.pipeline.taken import Taken
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from contextlib import suppress
 from stream_cl.core.errors import StreamClError
 from stream_cl.core.records import TopicPartition
 from stream_cl.pipeline.decoded import Decoded
-from stream_cl.pipeline.slicer import Slicer, Taken
+from stream_cl.pipeline.slicer import Slicer
+from stream_cl.pipeline.taken import Taken
 
 Positions = Mapping[TopicPartition, int]
 

@@ -17,9 +17,9 @@ from stream_cl.core.clock import Clock
 from stream_cl.core.records import Chunk
 from stream_cl.pipeline.decoded import decoded
 from stream_cl.pipeline.scored import Scored
-from stream_cl.pipeline.slicer import Taken
 from stream_cl.pipeline.state import State
 from stream_cl.pipeline.step import Plan, learn, score
+from stream_cl.pipeline.taken import Taken
 
 
 @dataclass(frozen=True, slots=True)

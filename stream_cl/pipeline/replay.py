@@ -6,10 +6,9 @@ from itertools import pairwise
 
 from stream_cl.core.errors import CheckpointCorrupt, StateIncompatible
 from stream_cl.core.faults import Faults
-from stream_cl.pipeline import manifest, recovery
+from stream_cl.pipeline import recovery
 from stream_cl.pipeline.decoded import decoded
-from stream_cl.pipeline.publish import VARYING_HEADERS
-from stream_cl.pipeline.scored import Scored
+from stream_cl.pipeline.record import outputs_digest
 from stream_cl.pipeline.slicer import Slicer
 from stream_cl.pipeline.state import State
 from stream_cl.pipeline.step import Plan, learn, score
@@ -70,9 +69,3 @@ def replay(
         learn(state, scored, plan, following.quarantined if following else None)
         faults.reach("replayed-step")
     return differing
-
-
-def outputs_digest(scored: Scored) -> str:
-    """Digest of what a step publishes, the incarnation aside."""
-    ids, asked = scored.events.ids, scored.verdicts.decision.asked.tobytes()
-    return str(manifest.digest_outputs(ids, asked, scored.outputs, VARYING_HEADERS))

@@ -20,21 +20,23 @@ from stream_cl.core.clock import Clock
 from stream_cl.core.faults import Faults, NoFaults
 from stream_cl.core.protocols import Transport, Writer
 from stream_cl.core.records import Bounds, Outgoing
-from stream_cl.pipeline import manifest, recovery, replay
+from stream_cl.pipeline import recovery, replay
 from stream_cl.pipeline.checkpointer import Checkpointer
 from stream_cl.pipeline.decoded import Decoded, decoded
 from stream_cl.pipeline.lookahead import Lookahead
-from stream_cl.pipeline.manifest import Open, Step
+from stream_cl.pipeline.manifest import Open
 from stream_cl.pipeline.pace import Pace
+from stream_cl.pipeline.record import record_of
 from stream_cl.pipeline.recovery import Identity
 from stream_cl.pipeline.rehearsal import RehearsalPace
 from stream_cl.pipeline.retention import Retention
 from stream_cl.pipeline.scored import Scored
 from stream_cl.pipeline.settings import Recovered, Settings
-from stream_cl.pipeline.slicer import Slicer, Taken
+from stream_cl.pipeline.slicer import Slicer
 from stream_cl.pipeline.state import State
 from stream_cl.pipeline.step import Plan, learn, score
 from stream_cl.pipeline.story import Story, check_nothing_between, new_lineage, read_story, salvage
+from stream_cl.pipeline.taken import Taken
 from stream_cl.pipeline.watch import Status, StepTimes, status_of, times_of
 
 
@@ -229,21 +231,8 @@ class Pipeline:
     def _commit(self, scored: Scored, tick: bool) -> None:
         """One transaction: outputs, manifest record, consumed offsets."""
         state, topic = self.state, self.plan.topics.manifest
-        digests = state.step % self._settings.digest_every == 0
-        record = Step(
-            incarnation=self.incarnation,
-            step=state.step + 1,
-            time_ms=scored.time_ms,
-            slices=scored.taken.slices,
-            unread_ms=scored.taken.unread_ms,
-            tick=tick,
-            outputs=manifest.count_outputs(scored.outputs),
-            outputs_digest=replay.outputs_digest(scored),
-            quarantined=state.quarantined,
-            digests=str(state.fingerprint()) if digests else None,
-            rehearsals=scored.rehearsals,
-            unknown_schemas=scored.unknown_schemas,
-        )
+        due = state.step % self._settings.digest_every == 0
+        record = record_of(state, scored, self.incarnation, tick=tick, with_digests=due)
         offsets = {taken.at: taken.stop for taken in scored.taken.slices}
         assert self._writer is not None, "start() was not called"
         batches = [*scored.outputs, Outgoing(topic, 0, [None], [record.encode()])]

@@ -11,7 +11,7 @@ from stream_cl.core.protocols import Utilities
 from stream_cl.core.records import DeadLetter, Events, Label, Outgoing, RawRecords
 from stream_cl.decode.encoder import Encoded
 from stream_cl.pipeline.publish import Verdicts
-from stream_cl.pipeline.slicer import Taken
+from stream_cl.pipeline.taken import Taken
 
 
 @dataclass(slots=True)

@@ -9,7 +9,6 @@ partition, and a slice is enough to say which.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -18,7 +17,8 @@ from xxhash import xxh3_128
 from stream_cl.core.errors import InputChanged, OffsetOutOfRange
 from stream_cl.core.limits import RECORD_BYTES
 from stream_cl.core.protocols import Transport
-from stream_cl.core.records import Chunk, RawRecords, Slice, TopicPartition
+from stream_cl.core.records import Chunk, Slice, TopicPartition
+from stream_cl.pipeline.taken import Taken
 
 STEP_BYTES: Final = 32_000_000
 """A step takes no further record that would give its values more bytes than this."""
@@ -27,44 +27,6 @@ assert RECORD_BYTES < STEP_BYTES, "reading ahead must go beyond what a step take
 
 AHEAD_RECORDS: Final = 1000
 """Records read at once where steps are smaller: a log reads a batch of records as a whole."""
-
-
-@dataclass(slots=True)
-class Taken:
-    """What a step takes, and what the log says about time.
-
-    newest_ms: newest append time in the slices, None when there are none.
-    unread_ms: append time of the oldest label that is left unread, None when none is left.
-    """
-
-    chunks: list[Chunk]
-    slices: list[Slice]
-    newest_ms: int | None
-    unread_ms: int | None
-
-    @property
-    def count(self) -> int:
-        """Records of all topics."""
-        return sum(len(chunk) for chunk in self.chunks)
-
-    def records(self, topic: str) -> RawRecords:
-        """The records of one topic, in the order in which they are handled: as merged.
-
-        Labels need the order (partition, offset) instead; see `by_partition`.
-        """
-        chunks = [chunk for chunk in self.chunks if chunk.topic == topic]
-        if not chunks:
-            return RawRecords(topic, [], [], [], [], [])
-        raw = _concatenate(topic, chunks)
-        if len(chunks) > 1:
-            times = np.concatenate([np.asarray(c.timestamps_ms) for c in chunks])
-            order = np.lexsort((np.array(raw.offsets), np.array(raw.partitions), times)).tolist()
-            raw = _reorder(raw, order)
-        return raw
-
-    def by_partition(self, topic: str) -> RawRecords:
-        """The records of one topic by (partition, offset)."""
-        return _concatenate(topic, [chunk for chunk in self.chunks if chunk.topic == topic])
 
 
 NOTHING: Final = Taken([], [], None, None)
@@ -266,34 +228,6 @@ def _join(parts: list[Chunk]) -> Chunk:
     for name in ("offsets", "timestamps_ms", "keys", "values", "headers"):
         setattr(joined, name, [item for part in parts for item in getattr(part, name)])
     return joined
-
-
-def _concatenate(topic: str, chunks: list[Chunk]) -> RawRecords:
-    if len(chunks) == 1:
-        (c,) = chunks
-        partitions = [c.partition] * len(c)
-        return RawRecords(
-            topic, partitions, list(c.offsets), list(c.keys), list(c.values), list(c.headers)
-        )
-    raw = RawRecords(topic, [], [], [], [], [])
-    for chunk in chunks:
-        raw.partitions.extend([chunk.partition] * len(chunk))
-        raw.offsets.extend(chunk.offsets)
-        raw.keys.extend(chunk.keys)
-        raw.values.extend(chunk.values)
-        raw.headers.extend(chunk.headers)
-    return raw
-
-
-def _reorder(raw: RawRecords, order: list[int]) -> RawRecords:
-    return RawRecords(
-        raw.topic,
-        [raw.partitions[i] for i in order],
-        [raw.offsets[i] for i in order],
-        [raw.keys[i] for i in order],
-        [raw.values[i] for i in order],
-        [raw.headers[i] for i in order],
-    )
 
 
 def _changed(wanted: Slice, what: str) -> str:

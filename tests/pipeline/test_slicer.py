@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from stream_cl.core.errors import InputChanged, OffsetOutOfRange
 from stream_cl.core.records import Bounds, Chunk, TopicPartition
 from stream_cl.pipeline import slicer as module
-from stream_cl.pipeline.slicer import Slicer, Taken
+from stream_cl.pipeline.slicer import Slicer
+from stream_cl.pipeline.taken import Taken
 
 TOPICS = ["events", "labels", "control"]
 Positions = Mapping[TopicPartition, int]
