@@ -12,12 +12,14 @@ MARK ?= not slow
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 PEER := .venv/.peer
+LABEL_STUDIO_VERSION := 1.23.2
+LABEL_STUDIO := var/label-studio/$(LABEL_STUDIO_VERSION)/bin/label-studio
 UV := $(shell command -v uv 2>/dev/null)
 # uv finds a Python that fits by itself, unless one was asked for.
 UV_PYTHON_OPTION := $(if $(filter command environment,$(firstword $(origin PYTHON))),--python $(PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo kafka test test-slow lint format bench bench-asking chaos clean
+.PHONY: help install demo kafka test test-label-studio test-slow lint format bench bench-asking chaos dashboards screenshots clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +34,10 @@ kafka: $(INSTALLED) ## Run an Apache Kafka broker in the foreground; its data st
 
 test: $(INSTALLED) ## Run the quick tests
 	@$(BIN)/pytest -m "$(MARK)" $(ARGS)
+
+# Label Studio has dependencies of its own, which would not go together with ours.
+test-label-studio: $(INSTALLED) $(LABEL_STUDIO) ## Run the tests against a real Label Studio
+	@STREAM_CL_LABEL_STUDIO=$(abspath $(LABEL_STUDIO)) $(BIN)/pytest tests/label_studio --timeout=900 $(ARGS)
 
 test-slow: $(INSTALLED) ## Run the tests that take minutes
 	@$(BIN)/pytest -m slow $(ARGS)
@@ -54,6 +60,13 @@ bench-asking: $(INSTALLED) $(if $(or $(findstring peer,$(ARGS)),$(if $(strip $(A
 
 chaos: $(INSTALLED) ## Break a pipeline on Kafka for a quarter of an hour, and prove what it left
 	@$(BIN)/python -m load_tests.chaos $(ARGS)
+
+dashboards: $(INSTALLED) ## Render dashboards and alerts into deploy/
+	@$(BIN)/python -m stream_cl.observe.dashboards.render
+	@$(BIN)/stream-cl dashboards export --out deploy --force
+
+screenshots: $(INSTALLED) ## Take the pictures of our pages for the documents, with Chromium
+	@$(BIN)/python -m load_tests.screenshots $(ARGS)
 
 clean: ## Remove .venv and everything that was built
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
@@ -79,3 +92,13 @@ else
 	@$(BIN)/python -m pip install --quiet --constraint .venv/constraints.txt --group peer
 endif
 	@touch $@
+
+$(LABEL_STUDIO):
+	@echo "installing Label Studio $(LABEL_STUDIO_VERSION) into $(dir $(@D)); 800 MB" >&2
+ifneq ($(UV),)
+	@$(UV) venv --quiet --clear $(UV_PYTHON_OPTION) $(dir $(@D))
+	@$(UV) pip install --quiet --python $(@D)/python label-studio==$(LABEL_STUDIO_VERSION)
+else
+	@$(PYTHON) -m venv --clear $(dir $(@D))
+	@$(@D)/python -m pip install --quiet label-studio==$(LABEL_STUDIO_VERSION)
+endif

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stream_cl.api import Pipeline
+    from stream_cl.api_log import Log, connect
     from stream_cl.api_records import LabelRequest, Prediction
     from stream_cl.core.errors import ConfigError, StreamClError, UserError
     from stream_cl.core.records import DeadLetter
@@ -26,11 +27,13 @@ __all__ = [
     "DeadLetter",
     "Estimate",
     "LabelRequest",
+    "Log",
     "Pipeline",
     "Prediction",
     "StreamClError",
     "UserError",
     "__version__",
+    "connect",
 ]
 
 _HOME = {
@@ -38,10 +41,12 @@ _HOME = {
     "DeadLetter": "stream_cl.core.records",
     "Estimate": "stream_cl.evaluation.intervals",
     "LabelRequest": "stream_cl.api_records",
+    "Log": "stream_cl.api_log",
     "Pipeline": "stream_cl.api",
     "Prediction": "stream_cl.api_records",
     "StreamClError": "stream_cl.core.errors",
     "UserError": "stream_cl.core.errors",
+    "connect": "stream_cl.api_log",
 }
 
 

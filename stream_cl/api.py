@@ -24,7 +24,7 @@ from typing import Any, Final, overload
 
 import orjson
 
-from stream_cl import __version__, build
+from stream_cl import __version__, api_html, build
 from stream_cl.api_config import FORMAT, checked, config_of, unreadable
 from stream_cl.api_records import (
     LabelRequest,
@@ -133,6 +133,13 @@ class Pipeline:
             f"<stream_cl.Pipeline: {self._plan.model}, {state.events} events, "
             f"{state.learned} labels learned, {len(self._open())} questions open>"
         )
+
+    def _repr_html_(self) -> str:
+        figures = {
+            name: "–" if one is None else f"{one.value:.3f} ({one.low:.3f} to {one.high:.3f})"
+            for name, one in self.figures().items()
+        }
+        return api_html.fields(repr(self), {**self.counts, **figures})
 
     def feed(self, events: Iterable[Any]) -> list[Prediction]:
         """Predict events, in steps of `step.max_events`.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final, cast
 
 import numpy as np
 import orjson
 
+from stream_cl import api_html
 from stream_cl.core.errors import Rejected, UserError
 from stream_cl.decode.fields import label_text
 
@@ -41,6 +42,9 @@ class Prediction:
     model: str
     reason: str
 
+    def _repr_html_(self) -> str:
+        return api_html.fields(f"Prediction of {self.id}", asdict(self))
+
 
 @dataclass(frozen=True, slots=True)
 class LabelRequest:
@@ -68,6 +72,9 @@ class LabelRequest:
     strategy: str
     priority: float
     reason: dict[str, Any]
+
+    def _repr_html_(self) -> str:
+        return api_html.fields(f"Label request for {self.id}", asdict(self))
 
 
 def prediction_of(value: bytes) -> Prediction:

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from stream_cl.decode.decoder import Decoder
     from stream_cl.decode.encoder import Encoder
     from stream_cl.labels.panel import Panel
+    from stream_cl.observe.tracing import Tracing
+    from stream_cl.observe.trail import Trail
     from stream_cl.pipeline.again import AskAgain
     from stream_cl.pipeline.runner import Pipeline
     from stream_cl.pipeline.state import State
@@ -467,6 +469,7 @@ def pipeline(
     clock: Clock,
     faults: Faults | None = None,
     watch: Callable[[StepTimes], None] | None = None,
+    trace: Callable[[Trail], None] | None = None,
 ) -> Pipeline:
     """A pipeline over `log`, not started; missing topics are created."""
     from stream_cl.checkpoint.folder import CheckpointFolder
@@ -494,4 +497,20 @@ def pipeline(
         clock=clock,
         faults=faults,
         watch=watch,
+        trace=trace,
     )
+
+
+def tracing(config: Config) -> Tracing | None:
+    """What makes spans; None where no collector is named.
+
+    Raises:
+        UserError: the extra `tracing` is not installed.
+    """
+    if config.tracing.endpoint is None:
+        return None
+    from stream_cl.observe.tracing import Tracing, otlp
+
+    exporter = otlp(config.tracing.endpoint, config.tracing.timeout_s)
+    system = "kafka" if config.on_kafka else "sqlite"
+    return Tracing(exporter, config.tracing.service, system, f"{config.topics.prefix}stream-cl")

@@ -12,7 +12,11 @@ from pathlib import Path  # noqa: E402  after the thread counts
 
 import pytest  # noqa: E402
 
-pytest_plugins = ["stream_cl.testing.kafka_fixture"]
+pytest_plugins = [
+    "stream_cl.testing.kafka_fixture",
+    "stream_cl.testing.prometheus_fixture",
+    "stream_cl.testing.browser",
+]
 
 
 @pytest.fixture(scope="session")

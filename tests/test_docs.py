@@ -34,6 +34,7 @@ PAGES: Final = [
     README,
     ROOT / "CHANGELOG.md",
     ROOT / "CONTRIBUTING.md",
+    ROOT / "deploy" / "grafana" / "README.md",
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 
@@ -200,7 +201,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 def commands(text: str) -> Iterator[tuple[str, list[str]]]:
     """Every `stream-cl NAME …`: the name and the options that are given."""
     code = "\n".join([*blocks(text), *ticked(prose(text))])
-    for name, rest in re.findall(r"stream-cl ([a-z]+)([^\n#]*)", code):
+    for name, rest in re.findall(r"stream-cl ([a-z]+(?:-[a-z]+)*)([^\n#]*)", code):
         yield name, re.findall(r"(?<!\S)--[a-z-]+", rest)
 
 

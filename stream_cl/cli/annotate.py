@@ -8,15 +8,14 @@ started again it loses no request; answers that it gives twice are counted as re
 from __future__ import annotations
 
 import heapq
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from stream_cl.cli.common import ConfigPath, Sets, read_config, say, stop_asked
+from stream_cl.cli.delays import delay_of
 from stream_cl.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -72,32 +71,6 @@ def command(
     finally:
         log.close()
     say(f"{desk.answered} answers, {desk.unknown} requests for events that {truth} has no label of")
-
-
-def delay_of(text: str) -> Callable[[float], float]:
-    """A function from a uniform number in (0, 1) to seconds.
-
-    Raises:
-        UserError: the text is neither a number ≥ 0 nor `lognormal:MEDIAN,SIGMA`.
-    """
-    kind, _, rest = text.partition(":")
-    try:
-        if kind == "lognormal":
-            median, sigma = (float(part) for part in rest.split(","))
-            if median <= 0 or sigma < 0 or not math.isfinite(median * sigma):
-                raise ValueError
-            # Inverse of the distribution function, so that one draw gives one delay.
-            normal = NormalDist()
-            return lambda u: median * math.exp(sigma * normal.inv_cdf(min(max(u, 1e-9), 1 - 1e-9)))
-        seconds = float(text)
-        if not 0 <= seconds < math.inf:
-            raise ValueError
-    except ValueError:
-        raise UserError(
-            f"--delay {text}: give seconds, or lognormal:MEDIAN,SIGMA with a median above 0 and a "
-            "sigma of at least 0"
-        ) from None
-    return lambda _: seconds
 
 
 def true_labels(path: Path, id_column: str | None) -> dict[str, str]:
@@ -173,6 +146,7 @@ class _Task:
     request: str = field(compare=False)
     at: TopicPartition = field(compare=False)
     offset: int = field(compare=False)
+    trace: bytes | None = field(compare=False)
 
 
 class Desk:
@@ -232,13 +206,23 @@ class Desk:
         taken = 0
         for chunk in self._follower.poll():
             at = TopicPartition(chunk.topic, chunk.partition)
-            for offset, value in zip(chunk.offsets, chunk.values, strict=True):
+            for row, value in enumerate(chunk.values):
                 request = orjson.loads(value or b"{}")
-                self._note(request.get("status"), request["id"], request["request"], at, offset)
+                task = (request["id"], request["request"], at, chunk.offsets[row])
+                trace = dict(chunk.headers[row]).get("traceparent")
+                self._note(request.get("status"), *task, trace)
             taken += len(chunk)
         return taken
 
-    def _note(self, status: str, id_: str, request: str, at: TopicPartition, offset: int) -> None:
+    def _note(
+        self,
+        status: str,
+        id_: str,
+        request: str,
+        at: TopicPartition,
+        offset: int,
+        trace: bytes | None,
+    ) -> None:
         if self._numbered and _row_of(id_) is None:
             # Before anything is taken from the topic: a question that is passed over is lost.
             raise UserError(
@@ -251,7 +235,7 @@ class Desk:
         due_s = self._clock.monotonic_s() + self._crowd.takes_s(request)
         self._taken += 1
         self._open.add(request)
-        heapq.heappush(self._tasks, _Task(due_s, self._taken, id_, request, at, offset))
+        heapq.heappush(self._tasks, _Task(due_s, self._taken, id_, request, at, offset, trace))
 
     def _answer(self) -> int:
         now_s = self._clock.monotonic_s()
@@ -269,6 +253,7 @@ class Desk:
         from stream_cl.core.records import Outgoing
 
         batches: dict[int, Outgoing] = {}
+        traces: dict[int, list[bytes | None]] = {}
         for task in tasks:
             label = self._crowd.answer(task.id)
             if label is None:
@@ -284,7 +269,11 @@ class Desk:
             }
             key = task.id.encode()
             at = self._log.partition_for(self._topics.labels, key)
-            batch = batches.setdefault(at, Outgoing(self._topics.labels, at, [], []))
+            trace = traces.setdefault(at, [])
+            # A label goes on with the trace of its event.
+            each = {"traceparent": trace}
+            batch = batches.setdefault(at, Outgoing(self._topics.labels, at, [], [], each=each))
+            trace.append(task.trace)
             batch.keys = [*batch.keys, key]
             batch.values = [*batch.values, orjson.dumps(value)]
             self.answered += 1

@@ -16,7 +16,7 @@ import numpy as np
 
 from stream_cl.cli.compare_cells import Cell
 from stream_cl.cli.compare_table import CONTROL, Line
-from stream_cl.cli.demo_pictures import HEIGHT, WIDTH, Picture, counts, shares
+from stream_cl.cli.pictures import HEIGHT, WIDTH, Picture, counts, shares
 
 _COLOURS: Final = (
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f3b08", "#542788",

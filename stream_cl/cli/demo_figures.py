@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from stream_cl.cli import demo_page as html
-from stream_cl.cli import demo_pictures as draw
+from markupsafe import Markup
+
+from stream_cl.cli import page as html
+from stream_cl.cli import pictures as draw
 from stream_cl.cli.demo_screen import HEADS
 from stream_cl.cli.demo_stream import CHOSEN
 
@@ -33,7 +35,7 @@ class Told:
     target: float
 
 
-def accuracy(told: Told) -> Iterator[str]:
+def accuracy(told: Told) -> Iterator[Markup]:
     """Both pipelines against the truth, and each against what its answers say."""
     events = _events_axis(told)
     window = max(20, min(500, told.stream.events // 10))
@@ -47,7 +49,7 @@ def accuracy(told: Told) -> Iterator[str]:
     _killed(both, told.recovery)
     for side, points in recent.items():
         both.line(points, side)
-    yield "<h2>Accuracy over time</h2>"
+    yield html.heading(2, "Accuracy over time")
     yield html.figures(
         html.figure(
             "Chosen against random",
@@ -60,7 +62,7 @@ def accuracy(told: Told) -> Iterator[str]:
     )
 
 
-def _since_start(told: Told, side: str) -> str:
+def _since_start(told: Told, side: str) -> Markup:
     account = told.accounts[side]
     points = account.sofar(_POINTS)
     known = {row: i + 1 for i, row in enumerate(sorted(account.answers))}
@@ -105,7 +107,7 @@ def _killed(picture: draw.Picture, recovery: Recovery) -> None:
     picture.mark(recovery.predicted, "kill -9")
 
 
-def spend_and_time(told: Told) -> Iterator[str]:
+def spend_and_time(told: Told) -> Iterator[Markup]:
     """What was spent, and how long answers and predictions took."""
     accounts = told.accounts
     spent = {side: account.spend(_POINTS) for side, account in accounts.items()}
@@ -122,7 +124,7 @@ def spend_and_time(told: Told) -> Iterator[str]:
     }
     every_delay = [value for column in delays.values() for value in column]
     every_latency = [value for column in latency.values() for value in column]
-    yield "<h2>Spend, answers, speed</h2>"
+    yield html.heading(2, "Spend, answers, speed")
     yield html.figures(
         html.figure(
             "Spend against target",

@@ -8,8 +8,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from markupsafe import Markup
+
 from stream_cl import __version__
-from stream_cl.cli import demo_page as html
+from stream_cl.cli import page as html
 from stream_cl.cli.demo_figures import Told, accuracy, spend_and_time
 from stream_cl.cli.demo_screen import HEADS, estimate, percent
 from stream_cl.cli.demo_stage import DELAY
@@ -44,9 +46,9 @@ def report(told: Told) -> str:
     return html.page(f"stream-cl demo: {told.stream.name}", _body(told))
 
 
-def _body(told: Told) -> Iterator[str]:
+def _body(told: Told) -> Iterator[Markup]:
     stream = told.stream
-    yield f"<h1>{html.safe(stream.name)}</h1>"
+    yield html.heading(1, stream.name)
     yield html.paragraph(
         f"stream-cl demo: {stream.events:,} events at {stream.rate:,.0f} a second went to two "
         f"pipelines that may ask for the labels of {told.target:.0%} of them. One asks where it is "
@@ -66,7 +68,7 @@ def _body(told: Told) -> Iterator[str]:
     yield from _settings(told)
 
 
-def _summary(told: Told) -> Iterator[str]:
+def _summary(told: Told) -> Iterator[Markup]:
     names = (
         "events, predictions",
         "labels asked, answered",
@@ -133,9 +135,9 @@ _REASONS: Final = {
 }
 
 
-def _asked(told: Told) -> Iterator[str]:
+def _asked(told: Told) -> Iterator[Markup]:
     reasons = {side: account.reasons for side, account in told.accounts.items()}
-    yield "<h2>What was asked, and why</h2>"
+    yield html.heading(2, "What was asked, and why")
     yield html.table(
         ["reason", *(f"asked {HEADS[side]}" for side in told.accounts)],
         [
@@ -145,7 +147,7 @@ def _asked(told: Told) -> Iterator[str]:
         ],
     )
     account = told.accounts[CHOSEN]
-    yield "<h3>The most useful questions</h3>"
+    yield html.heading(3, "The most useful questions")
     yield html.paragraph(
         "Of those that were drawn, the ten where the pipeline that chooses was least sure. "
         "Propensity is the probability with which the event was asked for.",
@@ -158,13 +160,13 @@ def _asked(told: Told) -> Iterator[str]:
 
 def _question(account: Account, request: Request) -> list[html.Cell]:
     answer, predicted = account.answers.get(request.row), account.predicted[request.row]
-    said = "nothing" if predicted is None else _short(predicted)
+    said = "nothing" if predicted is None else html.short(predicted, _TEXT_SHOWN)
     judged: html.Cell = said
     if answer is not None:
         right = predicted == answer
         judged = html.verdict(right, f"{said}: {'right' if right else 'wrong'}")
     shown = [
-        f"{_short(name)} = {_short(value)}"
+        f"{html.short(name, _TEXT_SHOWN)} = {html.short(value, _TEXT_SHOWN)}"
         for name, value in list(request.features.items())[:_FEATURES_SHOWN]
     ]
     more = len(request.features) - len(shown)
@@ -173,20 +175,15 @@ def _question(account: Account, request: Request) -> list[html.Cell]:
         ", ".join(shown) + (f", and {more} more" if more > 0 else ""),
         f"{request.utility:.3f}",
         f"{account.propensity[request.row]:.3f}",
-        "none" if answer is None else _short(answer),
+        "none" if answer is None else html.short(answer, _TEXT_SHOWN),
         judged,
     ]
 
 
-def _short(value: object) -> str:
-    text = f"{value:.6g}" if isinstance(value, float) else str(value)
-    return text if len(text) <= _TEXT_SHOWN else f"{text[: _TEXT_SHOWN - 1]}…"
-
-
-def _recovery(told: Told) -> Iterator[str]:
+def _recovery(told: Told) -> Iterator[Markup]:
     facts = told.recovery
     base = "none" if facts.checkpoint is None else f"of step {facts.checkpoint:,}"
-    yield "<h2>The kill and the recovery</h2>"
+    yield html.heading(2, "The kill and the recovery")
     yield html.table(
         ["", ""],
         [
@@ -201,9 +198,9 @@ def _recovery(told: Told) -> Iterator[str]:
     )
 
 
-def _settings(told: Told) -> Iterator[str]:
+def _settings(told: Told) -> Iterator[Markup]:
     stream = told.stream
-    yield "<h2>Settings</h2>"
+    yield html.heading(2, "Settings")
     yield html.table(
         ["", ""],
         [

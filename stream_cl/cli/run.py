@@ -72,7 +72,8 @@ def run(config: Config, until_idle_s: float | None, new_state: bool = False) -> 
         endpoints.watch(times)
         letters(times)
 
-    pipeline = build.pipeline(config, log, clock, watch=watch)
+    tracing = build.tracing(config)
+    pipeline = build.pipeline(config, log, clock, watch=watch, trace=tracing)
     progress, retention = _Progress(pipeline, clock, say), _Retention(pipeline, say)
 
     def turn() -> None:
@@ -85,6 +86,8 @@ def run(config: Config, until_idle_s: float | None, new_state: bool = False) -> 
         say.warning("delivery: at_least_once", means=what)
     try:
         with stop_asked() as stop, endpoints.serving(pipeline):
+            if endpoints.url is not None:
+                say.info("console", url=endpoints.url)
             _start(pipeline, say, new_state)
             endpoints.running()
             run_steps(pipeline, clock, stop, config.step.poll_ms / 1000, until_idle_s, turn)
@@ -93,6 +96,8 @@ def run(config: Config, until_idle_s: float | None, new_state: bool = False) -> 
     finally:
         pipeline.abandon()
         log.close()
+        if tracing is not None:
+            tracing.close()
     say.info("stopped", step=pipeline.state.step, **pipeline.state.counts)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -40,6 +40,10 @@ def locate(loc: Iterable[str | int]) -> Place:
                 inner = _section(owner, path[-1])
                 if inner is not None or owner is Config:
                     owner, depth = inner, depth + 1
+            elif len(path) == depth + 1 and owner is not None:
+                named = _named_section(owner, path[-2])
+                if named is not None:
+                    owner, depth = named, depth + 2
             path.append(part)
             if owner is not None and len(path) == depth:
                 members = kinds(str(part), owner)
@@ -50,6 +54,14 @@ def _section(owner: type[BaseModel], key: str | int) -> type[BaseModel] | None:
     """The model of a key that is a section; None for a value."""
     field = owner.model_fields.get(str(key))
     return type(field.default) if field and isinstance(field.default, BaseModel) else None
+
+
+def _named_section(owner: type[BaseModel], key: str | int) -> type[BaseModel] | None:
+    """The model of what stands under each name of a key whose names are the user's; else None."""
+    field = owner.model_fields.get(str(key))
+    annotation = field.annotation if field else None
+    named = get_args(annotation)[1] if get_origin(annotation) is dict else None
+    return named if isinstance(named, type) and issubclass(named, BaseModel) else None
 
 
 def schema_of(place: Place) -> dict[str, Any]:

@@ -16,9 +16,13 @@ from pydantic_core import PydanticCustomError
 
 from stream_cl.config import budgets, encoding, learning, queries, sections
 from stream_cl.config.format import broken_format_relations
+from stream_cl.config.http import broken_http_relations
 from stream_cl.config.kafka import Kafka, broken_kafka_relations
+from stream_cl.config.label import Label, broken_label_relations
+from stream_cl.config.label_studio import LabelStudio, broken_label_studio_relations
 from stream_cl.config.rules import KAFKA, broken_relations, check_transport, sqlite_path
 from stream_cl.config.section import Section
+from stream_cl.config.tracing import Tracing
 
 ENVIRONMENT_PREFIX: Final = "STREAM_CL__"
 
@@ -69,6 +73,9 @@ class Config(Section):
     http: sections.Http = sections.Http()
     log: sections.Log = sections.Log()
     kafka: Kafka = Kafka()
+    label: Label = Label()
+    label_studio: LabelStudio = LabelStudio()
+    tracing: Tracing = Tracing()
 
     _folder: Path = PrivateAttr(default_factory=Path)
 
@@ -93,6 +100,9 @@ class Config(Section):
     def _relations(self) -> Config:
         broken = [*broken_relations(self), *broken_kafka_relations(self)]
         broken += broken_format_relations(self.format)
+        broken += broken_label_relations(self.label)
+        broken += broken_label_studio_relations(self.label_studio)
+        broken += broken_http_relations(self.http)
         if broken:
             raise PydanticCustomError("relations", "{broken}", {"broken": broken})
         return self
@@ -157,6 +167,9 @@ NOT_STATE: Final = (
     "http",
     "log",
     "kafka",
+    "label",
+    "label_studio",
+    "tracing",
     "format.registry",
     "format.username",
     "format.password",

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from stream_cl.config.http import Token
 from stream_cl.config.rules import as_feature_choice, as_tuple, check_path
 from stream_cl.config.section import Capacity, FeatureNames, Section
 from stream_cl.core import limits
@@ -198,13 +199,27 @@ class Checkpoint(Section):
 
 
 class Http(Section):
-    """Metrics and health."""
+    """The console, metrics and health."""
 
     host: str = Field(
-        "127.0.0.1", min_length=1, max_length=255, description="Address to listen on."
+        "127.0.0.1",
+        min_length=1,
+        max_length=255,
+        description="Address to listen on; one that others reach needs a token.",
     )
     port: int = Field(
-        0, ge=0, le=65_535, description="Port of /metrics, /live and /ready; 0: none of them."
+        0,
+        ge=0,
+        le=65_535,
+        description="Port of the console, /metrics, /live and /ready; 0: none of them.",
+    )
+    token: Token | None = Field(
+        None,
+        description="What console and /metrics ask for, 16 characters or more; best from the "
+        "environment: STREAM_CL__HTTP__TOKEN.",
+    )
+    token_file: Annotated[str, AfterValidator(check_path)] | None = Field(
+        None, description="A file that holds it and nothing else, relative to this file's folder."
     )
     ready_lag: int = Field(
         10_000, ge=0, description="Unread records up to which /ready says that it is caught up."

@@ -211,6 +211,11 @@ class SeesDrift(Protocol):
         """Drifts seen since the start."""
         ...
 
+    @property
+    def left(self) -> int:
+        """Events that are still asked about first because of the last drift; 0 where none are."""
+        ...
+
 
 @dataclass(slots=True)
 class Candidates:

@@ -72,9 +72,8 @@ class Confusion:
     def classes(self, most: int) -> list[ClassFigure]:
         """The figures of the `most` classes with the largest share, in that order."""
         whole = float(self.matrix.sum())
-        heavy = np.argsort(-self._true[:, 0], kind="stable")[:most].tolist()
         found = []
-        for number in heavy:
+        for number in self._heaviest_first()[:most].tolist():
             true = WeightedSums(self._true[number])
             if not true.sums[4]:
                 continue
@@ -84,6 +83,13 @@ class Confusion:
             figures = (_figure(true), _figure(predicted))
             found.append(ClassFigure(number, share, true.effective, *figures))
         return found
+
+    def recall_beyond(self, most: int) -> Estimate | None:
+        """Recall on the events of all classes that `classes` leaves out, together."""
+        return _figure(WeightedSums(self._true[self._heaviest_first()[most:]].sum(axis=0)))
+
+    def _heaviest_first(self) -> npt.NDArray[np.int64]:
+        return np.argsort(-self._true[:, 0], kind="stable")
 
     def shares(self, most: int) -> tuple[list[int], npt.NDArray[np.float64]]:
         """Class numbers (−1: the rest) and shares of the weight, `[m, m]` by truth and prediction.

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from stream_cl.core.draws import keyed_unit
 from stream_cl.core.records import FloatMatrix, Probabilities
@@ -64,13 +65,22 @@ class HeldOut:
         are encoded as they were when they came. Costs a prediction of every entry, so it is
         for when somebody asks; changes nothing.
         """
-        n, right = len(self), 0
+        _, right = self.judged(predict)
+        return wilson(float(right.sum()), len(right))
+
+    def judged(
+        self, predict: Callable[[FloatMatrix], Probabilities]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+        """The classes of the n entries, `int64 [n]`, and whether a learner predicts each right
+        now, `bool [n]`; the costs are those of `accuracy`."""
+        n = len(self)
+        right = np.zeros(n, dtype=np.bool_)
         for start in range(0, n, _ROWS):
             rows = slice(start, min(n, start + _ROWS))
             probabilities = predict(self._x[rows])
             if probabilities.shape[1]:
-                right += int((probabilities.argmax(axis=1) == self._y[rows]).sum())
-        return wilson(right, n)
+                right[rows] = probabilities.argmax(axis=1) == self._y[rows]
+        return self._y[:n].copy(), right
 
     def fingerprint(self) -> Snapshot:
         return {"offered": self.offered, "y": self._y[: len(self)]}

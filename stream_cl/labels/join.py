@@ -40,7 +40,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -76,6 +76,9 @@ FATES = (
 )
 
 
+_NOBODY: Final = np.zeros(0, dtype=np.int64)
+
+
 @dataclass(slots=True)
 class Answered:
     """A pending event, the label that answered it, its class (−1 for none of the known), and what
@@ -101,6 +104,7 @@ class Joined:
 
     corrections: what became another class, each with the label that made it so. weighed: ids of
     the questions that took an answer. further: what came for questions that were answered before.
+    waited_ms: how long each of `answered` had waited, in logical time.
     """
 
     answered: list[Answered] = field(default_factory=list)
@@ -109,6 +113,7 @@ class Joined:
     further: list[Further] = field(default_factory=list)
     faults: list[DeadLetter] = field(default_factory=list)
     fates: dict[str, int] = field(default_factory=dict)
+    waited_ms: npt.NDArray[np.int64] = field(default_factory=lambda: _NOBODY)
 
     def count(self, fate: str, n: int = 1) -> None:
         self.fates[fate] = self.fates.get(fate, 0) + n

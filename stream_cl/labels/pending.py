@@ -6,6 +6,7 @@ where labels come for every event, when newer ones need its place.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -138,6 +139,11 @@ class Pending:
         entries = self._entry[slots]
         found: npt.NDArray[np.void] = entries[entries["asked"]]
         return found
+
+    def oldest(self, most: int) -> list[tuple[str, np.void]]:
+        """Id and entry of those that have waited longest, at most `most`; not to be changed."""
+        slots = itertools.islice(self._slot.items(), most)
+        return [(id_, self._entry[slot]) for id_, slot in slots]
 
     def evict(self, count: int) -> list[Waiting]:
         """Remove and return the `count` oldest."""

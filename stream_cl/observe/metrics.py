@@ -1,258 +1,401 @@
-"""Every metric, in one table; what /metrics shows is made from it and from nothing else."""
+"""Every metric, in one table: what /metrics shows and docs/metrics.md says is made from it.
+
+Names are Prometheus's: a base unit ends the name, counters end in `_total`, one metric has one
+unit. Every metric has a bound on its series, which `exposition` holds whatever a stream is called.
+The table alone makes this module longer than others.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
-
-from prometheus_client import CollectorRegistry, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-from prometheus_client.metrics_core import Metric
-from prometheus_client.platform_collector import PlatformCollector
-from prometheus_client.process_collector import ProcessCollector
-from prometheus_client.registry import Collector
 
 from stream_cl.core.protocols import REASONS
 from stream_cl.core.records import DEAD_LETTER_CODES
 
 Kind = Literal["counter", "gauge", "histogram"]
 
-
-class Row(NamedTuple):
-    """One metric: its name (with the unit), kind, label names and meaning.
-
-    `of` is the total in the state's counts that a counter shows; a trailing dot means all
-    totals of that family, with what follows the dot as the label's value.
-    """
-
-    name: str
-    kind: Kind
-    labels: tuple[str, ...]
-    meaning: str
-    of: str = ""
-
+PREFIX: Final = "stream_cl_"
+CLASSES_SHOWN: Final = 20
+"""Classes with series of their own, those with the largest share; all others are OTHERS."""
+ANNOTATORS_SHOWN: Final = 20
+"""Annotators with series of their own, those who answered most; all others are OTHERS."""
+OTHERS: Final = "(others)"
 
 STAGES: Final = ("take", "score", "commit", "learn")
+CALLS: Final = ("predict", "learn")
+INTERVAL: Final = ("value", "low", "high")
+
 STEP_BUCKETS_S: Final = (
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10,
 )  # fmt: skip
 BEHIND_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600, 3600)
+ANSWER_BUCKETS_S: Final = (
+    1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 12 * 3600, 86_400, 3 * 86_400, 7 * 86_400, 30 * 86_400,
+)  # fmt: skip
 
 
-LOG_LOSS_SPANS: Final = {"log_loss": "start", "window_log_loss": "window"}
-"""Scores that are no ratios: name → what the metric calls their span."""
+class Row(NamedTuple):
+    """One metric: its name, kind, unit, label names, most series, and meaning.
 
-
-_KNOWN: Final = {"dead_letters.": DEAD_LETTER_CODES, "decided.": REASONS}
-"""Values of a label that are shown from the start, so that a rate of them can be taken."""
-
-
-def _counter(name: str, of: str, meaning: str, label: str | None = None) -> Row:
-    return Row(f"stream_cl_{name}", "counter", (label,) if label else (), meaning, of)
-
-
-def _gauge(name: str, meaning: str, *labels: str) -> Row:
-    return Row(f"stream_cl_{name}", "gauge", labels, meaning)
-
-
-TABLE: Final = (
-    _counter("predictions", "predictions", "Events predicted."),
-    _counter(
-        "predictions_failed",
-        "predictions_failed",
-        "Events that the learner could not predict; their prediction is uniform.",
-    ),
-    _counter("duplicates", "duplicates", "Events dropped because they had come before."),
-    _counter("asked", "asked", "Labels asked for."),
-    _counter("asked_again", "asked_again", "Further answers asked for, to questions answered."),
-    _counter("answered", "answered", "Labels asked for that came in time."),
-    _counter("unanswered", "unanswered", "Labels asked for that did not come in time."),
-    _counter("labels_read", "labels", "Labels read."),
-    _counter("labels", "labels.", "Labels and questions by what became of them.", "fate"),
-    _counter("dead_letters", "dead_letters.", "Records that could not be used.", "code"),
-    _counter("quarantines", "quarantines", "Batches of labels on which the learner failed."),
-    _counter("drifts", "drifts", "Drifts that the query strategy has seen."),
-    _gauge("step", "Number of the last step."),
-    _gauge("incarnation", "Which life of the writer this is."),
-    _gauge("learned_labels", "Labels learned since the state began."),
-    _gauge("lag_records", "Input records that are not read yet."),
-    _gauge("asking", "1 while labels are asked for, 0 while that is paused."),
-    _gauge("checkpoint_steps_behind", "Steps since the last checkpoint."),
-    _counter("decisions", "decided.", "Events by what the budget decided.", "reason"),
-    _gauge("budget_target_ratio", "Labels to ask for now, as a share of the events."),
-    _gauge("budget_floor_ratio", "Smallest propensity of an event that may be asked now."),
-    _gauge("budget_spent_labels", "Labels asked for, less those refunded."),
-    _gauge("budget_refunded_labels", "Labels paid back for questions that nobody answered."),
-    _gauge("budget_refund_waiting_labels", "Labels that are still to be paid back."),
-    _gauge("budget_price_units", "What a label is expected to cost; 1 where labels are counted."),
-    _gauge("budget_paid_units", "What answers have cost; 0 where labels are counted."),
-    _gauge("propensity_mean_ratio", "Mean propensity of the latest events that could be asked."),
-    _gauge("propensity_min_ratio", "Smallest propensity of those events."),
-    _gauge("open_requests", "Questions that are neither answered nor expired."),
-    _gauge("store_entries", "Entries of a bounded store.", "store"),
-    _gauge("store_bound", "Most entries that the store may have.", "store"),
-    _gauge(
-        "figure_ratio",
-        "Live accuracy; bound is value, low or high of the 95 % interval.",
-        "figure",
-        "bound",
-    ),
-    _gauge(
-        "score_ratio",
-        "Live figures without an interval: no-change baseline, kappas, spend, answered share, "
-        "agreement of annotators.",
-        "score",
-    ),
-    _gauge(
-        "class_ratio",
-        "Recall and precision of the largest classes that have 30 effective labels; bound is "
-        "value, low or high of the 95 % interval.",
-        "class",
-        "figure",
-        "bound",
-    ),
-    _gauge(
-        "gain_ratio",
-        "Accuracy that the next 1,000 labels are predicted to add; bound as above.",
-        "bound",
-    ),
-    _gauge(
-        "annotator_answers",
-        "Answers of the 20 annotators who answered most, and of all (others).",
-        "annotator",
-    ),
-    _gauge("annotator_cost_units", "Mean cost of the answers that named one.", "annotator"),
-    _gauge("annotator_seconds", "Mean time from question to answer.", "annotator"),
-    _gauge("annotator_trust_ratio", "How likely the annotator is right.", "annotator"),
-    _gauge("log_loss_nats", "Log loss by span: start (since then) or window.", "span"),
-    Row(
-        "stream_cl_step_seconds",
-        "histogram",
-        ("stage",),
-        "Time of a step by stage: take, score, commit, learn.",
-    ),
-    Row(
-        "stream_cl_behind_seconds",
-        "histogram",
-        (),
-        "From the append of a step's newest record to its commit.",
-    ),
-)
-
-
-class Shown(NamedTuple):
-    """What of a pipeline's status the metrics show; gauges by name without the prefix.
-
-    figures: name → value, low, high. scores: those without an interval, `log_loss` and
-    `window_log_loss` in nats, all others as ratios. classes: (class, figure) → value, low, high.
-    gain: value, low, high. annotators: name → answers, cost, seconds, trust. A figure that has no
-    value is left out.
+    of: the total in the state's counts that a counter shows; a trailing dot means all totals of
+    that family, with what follows the dot as the label's value. known: values of the label that
+    are shown from the start, so that a rate of them can be taken. buckets: of a histogram.
     """
 
-    counts: dict[str, int]
-    gauges: dict[str, float]
-    stores: dict[str, tuple[int, int]]
-    figures: dict[str, tuple[float, float, float]]
-    scores: dict[str, float]
-    classes: Mapping[tuple[str, str], tuple[float, float, float]] = MappingProxyType({})
-    gain: tuple[float, float, float] | None = None
-    annotators: Mapping[str, Mapping[str, float]] = MappingProxyType({})
+    name: str
+    kind: Kind
+    unit: str
+    labels: tuple[str, ...]
+    bound: int
+    meaning: str
+    of: str = ""
+    known: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
 
 
-class Metrics(Collector):
-    """A registry of its own, filled from a status at every scrape."""
-
-    def __init__(self) -> None:
-        self._status = Shown({}, {}, {}, {}, {})
-        self._registry = CollectorRegistry()
-        self._registry.register(self)
-        ProcessCollector(registry=self._registry)
-        PlatformCollector(registry=self._registry)
-        rows = {row.name: row for row in TABLE}
-        step, behind = rows["stream_cl_step_seconds"], rows["stream_cl_behind_seconds"]
-        step_s = Histogram(
-            step.name, step.meaning, step.labels, registry=self._registry, buckets=STEP_BUCKETS_S
-        )
-        self._stages = {stage: step_s.labels(stage) for stage in STAGES}
-        self._behind_s = Histogram(
-            behind.name, behind.meaning, registry=self._registry, buckets=BEHIND_BUCKETS_S
-        )
-
-    def observe_step(self, stages_s: dict[str, float], behind_s: float | None) -> None:
-        """Take the times of one step, in seconds."""
-        for stage, seconds in stages_s.items():
-            self._stages[stage].observe(seconds)
-        if behind_s is not None:
-            self._behind_s.observe(behind_s)
-
-    def exposition(self, status: Shown) -> bytes:
-        """The text that Prometheus scrapes."""
-        self._status = status
-        return generate_latest(self._registry)
-
-    def collect(self) -> Iterable[Metric]:
-        """Called by the registry: every row of the table that is no histogram."""
-        for row in TABLE:
-            if row.kind == "counter":
-                yield self._counter(row)
-            elif row.kind == "gauge":
-                yield self._gauge(row)
-
-    def _counter(self, row: Row) -> Metric:
-        family = CounterMetricFamily(row.name, row.meaning, labels=row.labels)
-        counts = self._status.counts
-        if not row.labels:
-            family.add_metric((), counts.get(row.of, 0))
-            return family
-        known = _KNOWN.get(row.of, ())
-        for value in sorted({*known, *_of_family(counts, row.of)}):
-            family.add_metric((value,), counts.get(row.of + value, 0))
-        return family
-
-    def _gauge(self, row: Row) -> Metric:
-        family = GaugeMetricFamily(row.name, row.meaning, labels=row.labels)
-        if row.name.startswith("stream_cl_store_"):
-            which = 0 if row.name.endswith("entries") else 1
-            for store, sizes in self._status.stores.items():
-                family.add_metric((store,), sizes[which])
-        elif row.labels and row.labels[-1] == "bound":
-            for names, numbers in self._intervals(row).items():
-                for bound, number in zip(("value", "low", "high"), numbers, strict=True):
-                    family.add_metric((*names, bound), number)
-        elif row.labels == ("annotator",):
-            for name, number in self._of_annotators(row):
-                family.add_metric((name,), number)
-        elif row.name == "stream_cl_score_ratio":
-            for score, number in self._status.scores.items():
-                if score not in LOG_LOSS_SPANS:
-                    family.add_metric((score,), number)
-        elif row.name == "stream_cl_log_loss_nats":
-            for score, span in LOG_LOSS_SPANS.items():
-                if score in self._status.scores:
-                    family.add_metric((span,), self._status.scores[score])
-        else:
-            family.add_metric((), self._status.gauges.get(row.name.removeprefix("stream_cl_"), 0))
-        return family
-
-    def _of_annotators(self, row: Row) -> Iterator[tuple[str, float]]:
-        """The annotators of whom the figure that a gauge shows is known."""
-        figure = row.name.removeprefix("stream_cl_annotator_").split("_")[0]
-        for name, figures in self._status.annotators.items():
-            if figure in figures:
-                yield name, figures[figure]
-
-    def _intervals(self, row: Row) -> Mapping[tuple[str, ...], tuple[float, float, float]]:
-        """The figures with an interval that a gauge shows: labels before `bound` → numbers."""
-        status = self._status
-        match row.name.removeprefix("stream_cl_"):
-            case "figure_ratio":
-                return {(name,): numbers for name, numbers in status.figures.items()}
-            case "class_ratio":
-                return {(*names,): numbers for names, numbers in status.classes.items()}
-            case _:
-                return {} if status.gain is None else {(): status.gain}
+def _counter(name: str, unit: str, meaning: str, of: str = "") -> Row:
+    return Row(PREFIX + name, "counter", unit, (), 1, meaning, of)
 
 
-def _of_family(counts: dict[str, int], prefix: str) -> Iterator[str]:
-    return (name.removeprefix(prefix) for name in counts if name.startswith(prefix))
+def _family(
+    name: str, unit: str, label: str, bound: int, meaning: str, of: str, known: tuple[str, ...] = ()
+) -> Row:
+    return Row(PREFIX + name, "counter", unit, (label,), bound, meaning, of, known)
+
+
+def _gauge(name: str, unit: str, meaning: str, bound: int = 1, labels: tuple[str, ...] = ()) -> Row:
+    return Row(PREFIX + name, "gauge", unit, labels, bound, meaning)
+
+
+def _times(
+    name: str,
+    buckets: tuple[float, ...],
+    meaning: str,
+    label: str = "",
+    known: tuple[str, ...] = (),
+) -> Row:
+    labels = (label,) if label else ()
+    return Row(
+        PREFIX + name,
+        "histogram",
+        "seconds",
+        labels,
+        max(1, len(known)),
+        meaning,
+        "",
+        known,
+        buckets,
+    )
+
+
+SECTIONS: Final[dict[str, tuple[Row, ...]]] = {
+    "Events and labels": (
+        _counter("events", "events", "Records read from `events`.", "events"),
+        _counter("predictions", "events", "Events predicted.", "predictions"),
+        _counter(
+            "predictions_failed",
+            "events",
+            "Events that the learner could not predict; their prediction is uniform.",
+            "predictions_failed",
+        ),
+        _counter(
+            "duplicates", "events", "Events dropped because they had come before.", "duplicates"
+        ),
+        _family(
+            "dead_letters",
+            "records",
+            "code",
+            len(DEAD_LETTER_CODES),
+            "Records that could not be used.",
+            "dead_letters.",
+            tuple(DEAD_LETTER_CODES),
+        ),
+        _counter("labels_read", "labels", "Labels read.", "labels"),
+        _family(
+            "labels",
+            "labels",
+            "fate",
+            24,
+            "Labels and questions by what became of them.",
+            "labels.",
+        ),
+        _gauge("learned_labels", "labels", "Labels learned since the state began."),
+        _counter(
+            "quarantines",
+            "batches",
+            "Batches of labels on which the learner failed; they are dead letters.",
+            "quarantines",
+        ),
+        _counter(
+            "corrected", "labels", "Labels that became another by further answers.", "corrected"
+        ),
+        _counter("relearned", "labels", "Of those, the ones that were learned again.", "relearned"),
+    ),
+    "Progress": (
+        _gauge("running", "bool", "1 while steps are taken, 0 while it starts, replays or stops."),
+        _gauge("step", "steps", "Number of the last step."),
+        _gauge("lag_records", "records", "Input records that are not read yet.", 3, ("topic",)),
+        _gauge(
+            "lag_seconds",
+            "seconds",
+            "Age of the oldest record that is not read yet; 0 where all are.",
+        ),
+        _gauge("partitions", "partitions", "Input partitions that are read.", 3, ("topic",)),
+        _counter(
+            "partitions_added",
+            "partitions",
+            "Input partitions that appeared since the process started. One writer reads all of "
+            "them, so nothing is ever rebalanced; a new partition is the only change.",
+        ),
+    ),
+    "Time": (
+        _times(
+            "step_seconds",
+            STEP_BUCKETS_S,
+            "Time of a step by stage: take (read), score (decode, predict, decide, write down), "
+            "commit, learn.",
+            "stage",
+            STAGES,
+        ),
+        _times("step_whole_seconds", STEP_BUCKETS_S, "Time of a step, all stages together."),
+        _times(
+            "learner_seconds",
+            STEP_BUCKETS_S,
+            "Time of a step in the learner alone: predict is part of score, learn of learn.",
+            "call",
+            CALLS,
+        ),
+        _times(
+            "behind_seconds",
+            BEHIND_BUCKETS_S,
+            "From the append of a step's newest record to its commit.",
+        ),
+        _times(
+            "prediction_seconds",
+            BEHIND_BUCKETS_S,
+            "From the append of each event to the commit of its prediction.",
+        ),
+        _times(
+            "answer_seconds",
+            ANSWER_BUCKETS_S,
+            "From each question to its first answer, in the time of the log.",
+        ),
+    ),
+    "How well it learns": (
+        _gauge(
+            "figure_ratio",
+            "ratio",
+            "Live accuracy and coverage with their 95 % intervals; see figures.md.",
+            48,
+            ("figure", "bound"),
+        ),
+        _gauge(
+            "score_ratio",
+            "ratio",
+            "Live figures without an interval: no-change baseline, kappas, calibration error, "
+            "spend, answered share, agreement of annotators; see figures.md.",
+            24,
+            ("score",),
+        ),
+        _gauge(
+            "log_loss_nats", "nats", "Log loss by span: start (since then) or window.", 2, ("span",)
+        ),
+        _gauge(
+            "class_ratio",
+            "ratio",
+            f"Recall and precision of the {CLASSES_SHOWN} largest classes that have 30 effective "
+            f"labels, with 95 % intervals; of all other classes together ({OTHERS}) recall alone.",
+            2 * 3 * CLASSES_SHOWN + 3,
+            ("class", "figure", "bound"),
+        ),
+        _gauge(
+            "gain_ratio",
+            "ratio",
+            "Accuracy that the next 1,000 labels are predicted to add, with its 95 % interval.",
+            3,
+            ("bound",),
+        ),
+        _gauge(
+            "forgetting_ratio",
+            "ratio",
+            "Mean over the classes of the best held-out accuracy that each ever had, less the one "
+            "it has now, at the last checkpoint.",
+        ),
+        _gauge(
+            "worst_case_ratio",
+            "ratio",
+            "Mean over the classes of the worst held-out accuracy that each had since it was "
+            "first learned, at the last checkpoint.",
+        ),
+        _gauge(
+            "class_held_out_ratio",
+            "ratio",
+            "Held-out accuracy by class at the last checkpoint: now, best and worst so far; of the "
+            f"{CLASSES_SHOWN} classes with most held-out events.",
+            3 * CLASSES_SHOWN,
+            ("class", "figure"),
+        ),
+    ),
+    "Drift": (
+        _counter("drifts", "drifts", "Drifts that the query strategy has seen.", "drifts"),
+        _gauge(
+            "drift_burst_events",
+            "events",
+            "Events that are still asked about first because of the last drift; 0: no burst.",
+        ),
+    ),
+    "Asking": (
+        _counter("asked", "labels", "Labels asked for: label requests opened.", "asked"),
+        _counter(
+            "asked_again",
+            "labels",
+            "Further answers asked for, to questions answered: label requests repeated.",
+            "asked_again",
+        ),
+        _counter("answered", "labels", "Labels asked for that came in time.", "answered"),
+        _counter(
+            "unanswered",
+            "labels",
+            "Labels asked for that did not come in time: label requests withdrawn.",
+            "unanswered",
+        ),
+        _family(
+            "decisions",
+            "events",
+            "reason",
+            len(REASONS),
+            "Events by what the budget decided.",
+            "decided.",
+            tuple(REASONS),
+        ),
+        _gauge("asking", "bool", "1 while labels are asked for, 0 while that is paused."),
+        _gauge("open_requests", "requests", "Questions that are neither answered nor expired."),
+        _gauge("budget_target_ratio", "ratio", "Labels to ask for now, as a share of the events."),
+        _gauge(
+            "budget_floor_ratio", "ratio", "Smallest propensity of an event that may be asked now."
+        ),
+        _gauge("budget_spent_labels", "labels", "Labels asked for, less those refunded."),
+        _gauge(
+            "budget_refunded_labels",
+            "labels",
+            "Labels paid back for questions that nobody answered.",
+        ),
+        _gauge("budget_refund_waiting_labels", "labels", "Labels that are still to be paid back."),
+        _gauge(
+            "budget_price_units",
+            "units",
+            "What a label is expected to cost; 1 where labels are counted.",
+        ),
+        _gauge("budget_paid_units", "units", "What answers have cost; 0 where labels are counted."),
+        _gauge(
+            "propensity_mean_ratio",
+            "ratio",
+            "Mean propensity of the latest events that could be asked.",
+        ),
+        _gauge("propensity_min_ratio", "ratio", "Smallest propensity of those events."),
+    ),
+    "Annotators": (
+        _gauge(
+            "annotator_answers",
+            "labels",
+            f"Answers of the {ANNOTATORS_SHOWN} annotators who answered most, and of all other "
+            f"together ({OTHERS}).",
+            ANNOTATORS_SHOWN + 1,
+            ("annotator",),
+        ),
+        _gauge(
+            "annotator_cost_units",
+            "units",
+            "Mean cost of the answers that named one.",
+            ANNOTATORS_SHOWN + 1,
+            ("annotator",),
+        ),
+        _gauge(
+            "annotator_seconds",
+            "seconds",
+            "Mean time from question to answer.",
+            ANNOTATORS_SHOWN + 1,
+            ("annotator",),
+        ),
+        _gauge(
+            "annotator_trust_ratio",
+            "ratio",
+            "How likely the annotator is right, with `annotators.trust: dawid_skene`.",
+            ANNOTATORS_SHOWN,
+            ("annotator",),
+        ),
+    ),
+    "Bounded stores": (
+        _gauge("store_entries", "entries", "Entries of a bounded store.", 16, ("store",)),
+        _gauge("store_bound", "entries", "Most entries that the store may have.", 16, ("store",)),
+    ),
+    "Checkpoints and recovery": (
+        _gauge("checkpoint_steps_behind", "steps", "Steps since the last checkpoint."),
+        _gauge(
+            "checkpoint_timestamp_seconds",
+            "seconds",
+            "When the last checkpoint was written, in Unix time.",
+        ),
+        _gauge("checkpoint_bytes", "bytes", "Size of the last checkpoint."),
+        _gauge(
+            "checkpoint_seconds",
+            "seconds",
+            "How long the last checkpoint took: copy holds up the steps, write does not.",
+            2,
+            ("part",),
+        ),
+        _counter("checkpoints", "checkpoints", "Checkpoints written since the process started."),
+        _counter(
+            "checkpoints_skipped",
+            "checkpoints",
+            "Checkpoints left out since then because the one before was still being written.",
+        ),
+        _gauge("incarnation", "starts", "Which life of the writer this is."),
+        _gauge(
+            "recovery_seconds", "seconds", "How long the last start took until it was recovered."
+        ),
+        _gauge("recovery_replayed_steps", "steps", "Steps that the last start replayed."),
+        _gauge(
+            "recovery_differing_steps",
+            "steps",
+            "Of those, the ones whose digests differ in numbers from the manifest's, as they may "
+            "on another machine. Any other difference stops the start.",
+        ),
+        _gauge(
+            "recovery_corrupt_checkpoints",
+            "checkpoints",
+            "Checkpoints that the last start found damaged and passed over.",
+        ),
+        _gauge(
+            "retention_expired",
+            "bool",
+            "1 where retention has taken what the oldest checkpoint would need.",
+        ),
+    ),
+    "About these figures": (
+        Row(
+            PREFIX + "build_info",
+            "gauge",
+            "bool",
+            ("version", "learner", "query", "budget", "transport"),
+            1,
+            "Always 1: the version and the kinds that the config names.",
+        ),
+        _gauge(
+            "status_age_seconds",
+            "seconds",
+            "Age of what stands here: while a step takes long the last known figures stand.",
+        ),
+        _gauge(
+            "series_left_out",
+            "series",
+            "Series that were left out here because a metric had more than its bound.",
+        ),
+    ),
+}
+"""Heading → its metrics."""
+
+TABLE: Final = tuple(row for rows in SECTIONS.values() for row in rows)
+"""All of them."""
+
+assert len({row.name for row in TABLE}) == len(TABLE)

@@ -42,6 +42,7 @@ def absorb(state: State, scored: Scored, every: bool, quarantine: str | None) ->
     _ask_again(state, scored, joined, outbox)
     state.count("unanswered", len(outbox.withdrawn))
     _count(state, scored, joined)
+    scored.waited_ms = joined.waited_ms
     return outbox
 
 
@@ -115,7 +116,7 @@ def _train(state: State, joined: Joined, rehearsals: int, quarantine: str | None
     if not joined.answered and not joined.corrections:
         return None
     if joined.answered:
-        _judge(state, joined.answered)
+        joined.waited_ms = _judge(state, joined.answered)
     x, y, weight, kept = joined.to_learn()
     again, by = _corrected(state, joined)
     if not kept and again is None:
@@ -191,7 +192,9 @@ def _ask_again(state: State, scored: Scored, joined: Joined, outbox: Outbox) -> 
         state.budget.spend(due)
 
 
-def _judge(state: State, answered: list[Answered]) -> None:
+def _judge(state: State, answered: list[Answered]) -> npt.NDArray[np.int64]:
+    """Take n answers into the figures. Returns how long each question waited, in logical time:
+    `int64 [n]`, in milliseconds."""
     entry = Waiting.joined([answer.waiting.entry for answer in answered])
     number = np.array([answer.number for answer in answered])
     top = entry["known"], entry["classes"], entry["kept"]
@@ -218,6 +221,8 @@ def _judge(state: State, answered: list[Answered]) -> None:
     for answer in answered:
         if answer.held_out and answer.number >= 0:
             state.held_out.add(answer.waiting.x, answer.number)
+    waited_ms: npt.NDArray[np.int64] = state.time_ms - entry["since_ms"]
+    return waited_ms
 
 
 def _settle(state: State, joined: Joined, expired: list[str]) -> None:
@@ -242,6 +247,7 @@ def _settle(state: State, joined: Joined, expired: list[str]) -> None:
 
 
 def _count(state: State, scored: Scored, joined: Joined) -> None:
+    state.count("events", len(scored.raw_events))
     state.count("predictions", len(scored.events))
     state.count("asked", int(np.count_nonzero(scored.verdicts.decision.asked)))
     for reason, n in enumerate(np.bincount(scored.verdicts.decision.reason).tolist()):

@@ -6,21 +6,38 @@ weighted as in `evaluation`, since the state began.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from stream_cl.evaluation.confusion import ClassFigure
+from stream_cl.evaluation.forgetting import ClassLook, Look
 from stream_cl.evaluation.intervals import Estimate
 from stream_cl.evaluation.learning_curve import Advice
 from stream_cl.labels.accounts import Account
 from stream_cl.pipeline.state import State
 
-CLASSES_SHOWN: Final = 10
+CLASSES_SHOWN: Final = 20
 """Classes with figures of their own, those with the largest share."""
+CONFUSION_SHOWN: Final = 10
+"""Classes with a row and a column in the confusion matrix."""
 
 ANNOTATORS_SHOWN: Final = 20
 """Annotators with figures of their own, those who answered most."""
 OTHERS: Final = "(others)"
 """What all others are called together."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOutFigures:
+    """What the last look at the held-out set gave, with names; see `evaluation.forgetting`.
+
+    step: after which it was taken, None before the first. classes: those with most held-out events.
+    """
+
+    step: int | None = None
+    forgetting: float | None = None
+    worst_case: float | None = None
+    classes: dict[str, ClassLook] = field(default_factory=dict)
 
 
 def details_of(state: State) -> dict[str, Any]:
@@ -30,7 +47,7 @@ def details_of(state: State) -> dict[str, Any]:
     `annotators`: see `annotators_of`.
     """
     accuracy, names = state.accuracy, state.join.classes.names
-    numbers, shares = accuracy.confusion.shares(CLASSES_SHOWN)
+    numbers, shares = accuracy.confusion.shares(CONFUSION_SHOWN)
     return {
         "classes": {name: _by_class(one) for name, one in classes_of(state).items()},
         "confusion": {
@@ -51,6 +68,20 @@ def classes_of(state: State) -> dict[str, ClassFigure]:
     """Name → figures of the classes with the largest share, in that order."""
     names = state.join.classes.names
     return {names[one.number]: one for one in state.accuracy.confusion.classes(CLASSES_SHOWN)}
+
+
+def other_classes_of(state: State) -> Estimate | None:
+    """Recall of all classes that `classes_of` does not have, together."""
+    return state.accuracy.confusion.recall_beyond(CLASSES_SHOWN)
+
+
+def held_out_of(state: State, look: Look) -> HeldOutFigures:
+    """The last look, with the names of its classes."""
+    if look.accuracy is None:
+        return HeldOutFigures()
+    names = state.join.classes.names
+    classes = {names[one.number]: one for one in look.classes[:CLASSES_SHOWN]}
+    return HeldOutFigures(look.step, look.forgetting, look.worst_case, classes)
 
 
 def advice_of(state: State) -> Advice:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import isfinite
 from typing import Final, NamedTuple
 
@@ -35,13 +36,28 @@ class GuardedLearner:
     After a failure the snapshot is restored and the journal learned again, which gives the
     learner as it was before the batch (learners are deterministic; their contract says so).
     Memory: one snapshot and JOURNAL_ROWS encoded events.
+
+    What the learner took since `took` was asked is measured by the clock that `timed_by` was
+    given, without one not at all; it is no part of any state.
     """
 
     def __init__(self, learner: Learner) -> None:
         self.learner = learner
+        self._now_s: Callable[[], float] = lambda: 0.0
+        self._predict_s = self._learn_s = 0.0
         self._base: Snapshot = learner.snapshot()
         self._journal: list[tuple[Batch, int, Again | None]] = []
         self._rows = 0
+
+    def timed_by(self, monotonic_s: Callable[[], float]) -> None:
+        """From now on calls of the learner are timed."""
+        self._now_s = monotonic_s
+
+    def took(self) -> tuple[float, float]:
+        """Seconds in the learner since this was asked last: predicting, and learning."""
+        took = self._predict_s, self._learn_s
+        self._predict_s = self._learn_s = 0.0
+        return took
 
     def predict(self, x: FloatMatrix) -> tuple[Probabilities, int]:
         """Class probabilities `float64 [n, k]`, and for how many rows the learner failed.
@@ -63,12 +79,15 @@ class GuardedLearner:
         return np.concatenate([uniform[:0], *kept]), good.count(False)
 
     def _predicted(self, x: FloatMatrix) -> Probabilities | None:
+        began_s = self._now_s()
         try:
             return self.learner.predict(x)
         except MemoryError:
             raise
         except Exception:  # whatever a learner raises must not stop the stream
             return None
+        finally:
+            self._predict_s += self._now_s() - began_s
 
     def learn(
         self, batch: Batch, rehearsals: int = 0, again: Again | None = None
@@ -79,6 +98,7 @@ class GuardedLearner:
         `rehearsals` is how often a learner that rehearses does so, 0 for any other. Running out
         of memory is not the batch's fault and is not caught.
         """
+        began_s = self._now_s()
         try:
             self._learn(batch, rehearsals, again)
         except MemoryError:
@@ -86,6 +106,8 @@ class GuardedLearner:
         except Exception as failure:  # whatever a learner raises must not stop the stream
             self._go_back()
             return failure
+        finally:
+            self._learn_s += self._now_s() - began_s
         self._journal.append((batch, rehearsals, again))
         self._rows += len(batch[1]) + (len(again.new) if again else 0)
         if self._rows >= JOURNAL_ROWS:

@@ -36,13 +36,20 @@ class Lookahead:
         self._decode = decode
         self._found: tuple[Positions, Decoded] | None = None
 
-    def look(self, positions: Positions, limit: int) -> None:
-        """Look for a step of `limit` records from these positions. What fails here fails again,
-        and is told, when the step is taken."""
+    def behind(self, taken: Taken, positions: Positions, limit: int) -> Callable[[], None] | None:
+        """What looks for a step of `limit` records behind `taken`, which begins at `positions`.
+        None where that was shorter: then there is hardly another one that is not."""
+        if taken.count < limit:
+            return None
+        after = {**positions, **{one.at: one.stop for one in taken.slices}}
+        return lambda: self._look(after, limit)
+
+    def _look(self, positions: Positions, limit: int) -> None:
+        # What fails here fails again, and is told, when the step is taken.
         with suppress(StreamClError):
             taken = self._slicer.take(positions, limit)
             if taken.count == limit:
-                self._found = dict(positions), self._decode(taken)
+                self._found = positions, self._decode(taken)
 
     def take(self, positions: Positions) -> Decoded | None:
         """The step that begins at these positions, if it was found; it is given once."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
+from stream_cl.checkpoint.folder import Checkpoint
 from stream_cl.core.errors import CheckpointCorrupt, StateIncompatible
 from stream_cl.core.faults import Faults
+from stream_cl.core.snapshot import Snapshot
 from stream_cl.pipeline import recovery
 from stream_cl.pipeline.decoded import decoded
 from stream_cl.pipeline.record import outputs_digest
@@ -15,8 +18,11 @@ from stream_cl.pipeline.step import Plan, learn, score
 from stream_cl.pipeline.story import NEW_STATE, Story
 
 
-def restored(story: Story, state: State, new_state: bool) -> State:
-    """`state`, which is S(0), as the story's base has it: of a checkpoint, or empty.
+def restored(
+    story: Story, state: State, new_state: bool, resume: Callable[[Checkpoint, Snapshot], None]
+) -> State:
+    """`state`, which is S(0), as the story's base has it: of a checkpoint, or empty. `resume` is
+    told of the checkpoint and of all that is in it.
 
     Raises:
         StateIncompatible: the checkpoint does not fit the config.
@@ -24,7 +30,9 @@ def restored(story: Story, state: State, new_state: bool) -> State:
     """
     if story.base is not None:
         try:
-            state.restore(story.base.read())
+            data = story.base.read()
+            state.restore(data)
+            resume(story.base, data)
         except (KeyError, ValueError, TypeError, AssertionError) as error:
             raise StateIncompatible(
                 f"checkpoint {story.base.path} does not fit this config ({error}); put the "

@@ -19,8 +19,10 @@ from stream_cl.checkpoint.folder import CheckpointFolder
 from stream_cl.core.clock import Clock
 from stream_cl.core.faults import Faults, NoFaults
 from stream_cl.core.protocols import Transport, Writer
-from stream_cl.core.records import Bounds, Outgoing
+from stream_cl.core.records import Outgoing
+from stream_cl.observe.trail import Trail
 from stream_cl.pipeline import recovery, replay
+from stream_cl.pipeline.around import Surroundings
 from stream_cl.pipeline.checkpointer import Checkpointer
 from stream_cl.pipeline.decoded import Decoded, decoded
 from stream_cl.pipeline.lookahead import Lookahead
@@ -37,6 +39,7 @@ from stream_cl.pipeline.state import State
 from stream_cl.pipeline.step import Plan, learn, score
 from stream_cl.pipeline.story import Story, check_nothing_between, new_lineage, read_story, salvage
 from stream_cl.pipeline.taken import Taken
+from stream_cl.pipeline.trails import tell_trail
 from stream_cl.pipeline.watch import Status, StepTimes, status_of, times_of
 
 
@@ -46,6 +49,7 @@ class Pipeline:
     Args:
         fresh: builds S(0).
         watch: told of every step.
+        trace: told of every step in which a record is traced; None looks for none.
     """
 
     def __init__(
@@ -60,6 +64,7 @@ class Pipeline:
         clock: Clock,
         faults: Faults | None = None,
         watch: Callable[[StepTimes], None] | None = None,
+        trace: Callable[[Trail], None] | None = None,
     ) -> None:
         self.plan = plan
         self.state = fresh()
@@ -80,11 +85,16 @@ class Pipeline:
         self._rehearsal = RehearsalPace(self.state.guard.learner, settings.compute_ms)
         self._pace = Pace(settings.max_events, settings.max_ms)
         self._watch = watch
+        self._trace = trace
         self._writer: Writer | None = None
-        self._checkpointer = Checkpointer(folder, fresh, self._faults)
+        self._checkpointer = Checkpointer(folder, fresh, clock, self._faults)
         self._manifest_end = 0
         self._lineage = ""
         self._checkpoint_s = clock.monotonic_s()
+        self._around = Surroundings(
+            transport, self.inputs, topics.prefix, self._slicer, self._checkpointer,
+            self.retention, clock,
+        )  # fmt: skip
 
     def start(self, new_state: bool = False) -> Recovered:
         """Fence, read the manifest, commit OPEN, replay.
@@ -96,6 +106,7 @@ class Pipeline:
             RecoveryError: the state cannot be rebuilt; the message names the ways out.
             UnknownTopic: an input topic is missing.
         """
+        began_s = self._clock.monotonic_s()
         if not new_state:
             self._story()  # a start that must fail must not fence a pipeline that runs
         self._writer = self._transport.writer(self.group)
@@ -109,11 +120,14 @@ class Pipeline:
         )
         self._open(story, new_state)
         self._faults.reach("opened")
-        base = story.base.step if story.base else None
-        recovered = Recovered(self.incarnation, base, len(story.to_replay))
-        recovered.corrupt_checkpoints = story.corrupt
-        recovered.numeric_differences = self._rebuild(story, new_state)
+        differing = self._rebuild(story, new_state)
         self.retention.look()
+        self.state.guard.timed_by(self._clock.monotonic_s)
+        base, took_s = story.base, self._clock.monotonic_s() - began_s
+        self._around.recovered = recovered = Recovered(
+            self.incarnation, base.step if base else None, len(story.to_replay), differing,
+            story.corrupt, took_s,
+        )  # fmt: skip
         return recovered
 
     def look(self) -> Story:
@@ -137,6 +151,7 @@ class Pipeline:
             Fenced: another process has become the writer. Stop.
         """
         began_s, now_ms = self._clock.monotonic_s(), self._clock.now_ms()
+        self._around.looked_ms = now_ms
         read = self._lookahead.take(self.state.positions)
         taken = read.taken if read else self._slicer.take(self.state.positions, self._pace.limit)
         time_ms = self._logical_time(taken, now_ms, expiry)
@@ -144,10 +159,9 @@ class Pipeline:
             return False
         self._faults.reach("step-taken")
         taken_s = self._clock.monotonic_s()
-        scored = score(
-            self.state, read or self._decode(taken), time_ms, self.incarnation, self.plan
-        )
-        scored.rehearsals = self._rehearsal.choose(_labels(scored))
+        read = read or self._decode(taken)
+        scored = score(self.state, read, time_ms, self.incarnation, self.plan)
+        scored.rehearsals = self._rehearsal.choose(scored.to_learn)
         self._faults.reach("step-scored")
         scored_s = self._clock.monotonic_s()
         self._commit(scored, tick=not taken.slices)
@@ -161,11 +175,15 @@ class Pipeline:
         return True
 
     def _tell(self, scored: Scored, began_ms: int, at_s: tuple[float, float, float, float]) -> None:
-        times = times_of(self.state.step, scored, began_ms, at_s, self._clock.monotonic_s())
-        self._rehearsal.took(_labels(scored), scored.rehearsals, times.learn_s)
+        learned_s, learner_s = self._clock.monotonic_s(), self.state.guard.took()
+        times = times_of(self.state.step, scored, began_ms, (*at_s, learned_s), learner_s)
+        self._rehearsal.took(scored.to_learn, scored.rehearsals, times.learn_s)
         self._pace.took(times.records, times.whole_s)
         if self._watch is not None:
             self._watch(times)
+        if self._trace is not None:
+            ends_s = (*at_s, learned_s)
+            tell_trail(scored, self.plan, self.state.step, began_ms, ends_s, self._trace)
 
     def _checkpoint_due(self) -> bool:
         late = self._clock.monotonic_s() - self._checkpoint_s >= self._settings.checkpoint_s
@@ -201,8 +219,8 @@ class Pipeline:
 
     def status(self) -> Status:
         """This moment; for the thread that takes the steps."""
-        lag, checkpoint = self.lag(), self._checkpointer.last_step
-        return status_of(self.state, self.incarnation, lag, checkpoint)
+        around = self._around.look(self.state.positions)
+        return status_of(self.state, self.incarnation, around, self.plan.every)
 
     def wait(self, timeout_s: float, poll_s: float) -> None:
         """Wait until something may have come, `timeout_s` at most; see `Transport.wait`."""
@@ -210,8 +228,7 @@ class Pipeline:
 
     def lag(self) -> int:
         """Records of the input topics that are not read yet."""
-        bounds = self._transport.bounds(self.inputs)
-        return sum(max(0, b.end - self.state.positions.get(at, 0)) for at, b in bounds.items())
+        return self._around.lag(self.state.positions)
 
     def _story(self) -> Story:
         story = read_story(self._transport, self.plan.topics.manifest, self._folder)
@@ -236,26 +253,20 @@ class Pipeline:
         offsets = {taken.at: taken.stop for taken in scored.taken.slices}
         assert self._writer is not None, "start() was not called"
         batches = [*scored.outputs, Outgoing(topic, 0, [None], [record.encode()])]
-        limit = self._pace.limit
-
-        def meanwhile() -> None:
-            # After a step that was not full there is hardly another one that is.
-            if scored.taken.count == limit:
-                self._lookahead.look({**state.positions, **offsets}, limit)
-
-        committed = self._writer.commit(batches, self.group, offsets, meanwhile)
-        self._manifest_end = committed[-1] + 1
+        meanwhile = self._lookahead.behind(scored.taken, state.positions, self._pace.limit)
+        self._manifest_end = self._writer.commit(batches, self.group, offsets, meanwhile)[-1] + 1
 
     def _open(self, story: Story, new_state: bool) -> None:
         bounds = self._transport.bounds(self.inputs)
         if not story.opened:
-            story.positions = {at: self._first(b) for at, b in bounds.items()}
+            earliest = self._settings.start == "earliest"
+            story.positions = {at: b.start if earliest else b.end for at, b in bounds.items()}
         if new_state:
             # What has expired unread is lost either way; the records say from where on.
             story.positions = {
                 at: max(story.positions.get(at, 0), b.start) for at, b in bounds.items()
             }
-        self.incarnation = story.incarnation + 1
+        self.incarnation, self._around.opened = story.incarnation + 1, len(bounds)
         self._lineage = story.lineage or new_lineage()
         opened = Open(
             incarnation=self.incarnation,
@@ -278,7 +289,7 @@ class Pipeline:
 
     def _rebuild(self, story: Story, new_state: bool) -> int:
         """S(k) at the manifest's tail; how many replayed digests differ in numbers only."""
-        self.state = replay.restored(story, self._fresh(), new_state)
+        self.state = replay.restored(story, self._fresh(), new_state, self._checkpointer.resume)
         self._checkpointer.last_step = story.base.step if story.base else None
         machine = self._identity.fingerprint
         differing = replay.replay(self.state, story, self._slicer, self.plan, machine, self._faults)
@@ -287,11 +298,3 @@ class Pipeline:
 
     def _decode(self, taken: Taken) -> Decoded:
         return decoded(taken, self.plan.decoder, self.plan.topics)
-
-    def _first(self, bounds: Bounds) -> int:
-        return bounds.start if self._settings.start == "earliest" else bounds.end
-
-
-def _labels(scored: Scored) -> int:
-    """Labels that a step may learn."""
-    return len(scored.labels) + int(scored.labelled.sum())

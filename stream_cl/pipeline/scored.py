@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,8 @@ from stream_cl.decode.encoder import Encoded
 from stream_cl.pipeline.publish import Verdicts
 from stream_cl.pipeline.taken import Taken
 
+_NOBODY: Final = np.zeros(0, dtype=np.int64)
+
 
 @dataclass(slots=True)
 class Scored:
@@ -21,7 +24,8 @@ class Scored:
     labelled: `bool [n]`, the label came with the event or before it. failed: events that the
     learner could not predict. rehearsals: how often the learner is to rehearse; 0 where it does
     not. requests: key and value of the label requests that are opened, set_sizes: of the candidate
-    sets that they show, in the order of the events.
+    sets that they show, in the order of the events. waited_ms: `int64 [m]`, how long each question
+    had waited that learning this step answered, in logical time.
     """
 
     taken: Taken
@@ -43,6 +47,12 @@ class Scored:
     requests: list[tuple[bytes, bytes]] = field(default_factory=list)
     set_sizes: list[int] = field(default_factory=list)
     rehearsals: int = 0
+    waited_ms: npt.NDArray[np.int64] = field(default_factory=lambda: _NOBODY)
+
+    @property
+    def to_learn(self) -> int:
+        """Labels that the step may learn."""
+        return len(self.labels) + int(self.labelled.sum())
 
     @property
     def unknown_schemas(self) -> list[int]:

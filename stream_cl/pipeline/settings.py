@@ -26,10 +26,11 @@ class Settings:
 
 @dataclass(slots=True)
 class Recovered:
-    """What `Pipeline.start` found: for logs and people."""
+    """What `Pipeline.start` found, and how long it took: for logs and people."""
 
     incarnation: int
     checkpoint_step: int | None
     replayed: int
     numeric_differences: int = 0
     corrupt_checkpoints: list[str] = field(default_factory=list)
+    seconds: float = 0.0

@@ -25,9 +25,6 @@ STEP_BYTES: Final = 32_000_000
 
 assert RECORD_BYTES < STEP_BYTES, "reading ahead must go beyond what a step takes"
 
-AHEAD_RECORDS: Final = 1000
-"""Records read at once where steps are smaller: a log reads a batch of records as a whole."""
-
 
 NOTHING: Final = Taken([], [], None, None)
 
@@ -41,7 +38,7 @@ class Slicer:
         labels: those of them whose unread records hold back expiry.
         max_records: most records per step.
 
-    Memory: about 2 × max(max_records, AHEAD_RECORDS) records per partition, of which a log
+    Memory: about 2 × max_records records per partition, of which a log
     gives no more at once than it likes to hold in memory.
     """
 
@@ -78,6 +75,12 @@ class Slicer:
             if chunk.topic in self._labels and count < len(chunk):
                 unread.append(chunk.timestamps_ms[count])
         return Taken(chunks, slices, newest, min(unread, default=None))
+
+    def oldest_ms(self, positions: Mapping[TopicPartition, int]) -> int | None:
+        """Append time of the oldest record from `positions` on that was read ahead, if any was."""
+        ahead = self._ahead.items()
+        found = [_from(chunk, positions.get(at, 0)) for at, (_, chunk) in ahead]
+        return min((chunk.timestamps_ms[0] for chunk in found if chunk), default=None)
 
     def again(self, slices: Sequence[Slice], unread_ms: int | None) -> Taken:
         """Read slices of the manifest once more.

@@ -11,13 +11,24 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from stream_cl.core.protocols import Rehearses, Spending
-from stream_cl.core.records import DeadLetter
+import numpy as np
+import numpy.typing as npt
+
+from stream_cl.core.protocols import Rehearses, SeesDrift, Spending
+from stream_cl.core.records import DeadLetter, Outgoing
 from stream_cl.evaluation.confusion import ClassFigure
 from stream_cl.evaluation.intervals import Estimate
 from stream_cl.evaluation.late import OpenQuestions
 from stream_cl.evaluation.learning_curve import Advice
-from stream_cl.pipeline.details import advice_of, annotators_of, classes_of
+from stream_cl.pipeline.around import Around
+from stream_cl.pipeline.details import (
+    HeldOutFigures,
+    advice_of,
+    annotators_of,
+    classes_of,
+    held_out_of,
+    other_classes_of,
+)
 from stream_cl.pipeline.scored import Scored
 from stream_cl.pipeline.state import State
 
@@ -27,7 +38,11 @@ class StepTimes:
     """One step: how much it took and how long, in seconds.
 
     behind_s: from the append of the newest record it took to the end of its commit; None
-    when it took none. letters: the records of this step that became dead letters.
+    when it took none. letters: the records of this step that became dead letters. predict_s,
+    learner_s: in the learner alone, predicting and learning. committed_ms: the wall clock after the
+    commit. appended_ms: append times of the events, ascending in each partition. waited_ms:
+    `int64 [m]`, how long each question had waited that was answered. outputs: what its transaction
+    published.
     """
 
     step: int
@@ -39,6 +54,12 @@ class StepTimes:
     commit_s: float
     learn_s: float
     behind_s: float | None
+    predict_s: float
+    learner_s: float
+    committed_ms: float
+    appended_ms: Sequence[Sequence[int]]
+    waited_ms: npt.NDArray[np.int64]
+    outputs: Sequence[Outgoing] = ()
 
     @property
     def whole_s(self) -> float:
@@ -49,26 +70,35 @@ def times_of(
     step: int,
     scored: Scored,
     began_ms: int,
-    at_s: tuple[float, float, float, float],
-    learned_s: float,
+    at_s: tuple[float, float, float, float, float],
+    learner_s: tuple[float, float],
 ) -> StepTimes:
-    """A step's times: `at_s` are the moments when it began, had taken, scored and committed;
-    `began_ms` is the wall clock when it began."""
-    began_s, taken_s, scored_s, committed_s = at_s
-    newest_ms = scored.taken.newest_ms
+    """A step's times: `at_s` are the moments when it began, had taken, scored, committed and
+    learned; `began_ms` is the wall clock when it began; `learner_s` what the learner took to
+    predict and to learn."""
+    began_s, taken_s, scored_s, committed_s, learned_s = at_s
+    taken = scored.taken
+    committed_ms = began_ms + 1000 * (committed_s - began_s)
     behind_s = None
-    if newest_ms is not None:
-        behind_s = max(0.0, (began_ms - newest_ms) / 1000 + committed_s - began_s)
+    if taken.newest_ms is not None:
+        behind_s = max(0.0, (committed_ms - taken.newest_ms) / 1000)
+    events = scored.raw_events.topic
     return StepTimes(
         step=step,
         letters=scored.dead_letters,
-        records=sum(taken.records for taken in scored.taken.slices),
+        records=sum(part.records for part in taken.slices),
         events=len(scored.events),
         take_s=taken_s - began_s,
         score_s=scored_s - taken_s,
         commit_s=committed_s - scored_s,
         learn_s=learned_s - committed_s,
         behind_s=behind_s,
+        predict_s=learner_s[0],
+        learner_s=learner_s[1],
+        committed_ms=committed_ms,
+        appended_ms=[chunk.timestamps_ms for chunk in taken.chunks if chunk.topic == events],
+        waited_ms=scored.waited_ms,
+        outputs=scored.outputs,
     )
 
 
@@ -79,41 +109,55 @@ class Status:
     counts: totals since the state began. stores: name → (entries, bound). figures: live
     accuracy, see `evaluation.prequential`. scores: live figures that have no interval, see
     `scores_of`. classes, advice, annotators: see `details`. spending: the budget's, None before the
-    first step. lag: unread input records.
+    first step. incarnation: 0 before the start has ended, when nothing else is known either.
+    open_requests: questions neither answered nor expired. drift_burst: events that are still asked
+    about first because of a drift. around: what is around the state at this moment.
     """
 
     incarnation: int = 0
     step: int = 0
     events: int = 0
     learned: int = 0
-    lag: int = 0
     asking: bool = True
-    checkpoint_step: int | None = None
+    open_requests: int = 0
+    drift_burst: int = 0
+    around: Around = field(default_factory=Around)
     counts: dict[str, int] = field(default_factory=dict)
     stores: dict[str, tuple[int, int]] = field(default_factory=dict)
     figures: dict[str, Estimate | None] = field(default_factory=dict)
     scores: dict[str, float | None] = field(default_factory=dict)
     classes: dict[str, ClassFigure] = field(default_factory=dict)
+    other_classes: Estimate | None = None
+    held_out: HeldOutFigures = field(default_factory=HeldOutFigures)
     advice: Advice | None = None
     annotators: dict[str, dict[str, float]] = field(default_factory=dict)
     spending: Spending | None = None
 
+    @property
+    def lag(self) -> int:
+        """Unread input records."""
+        return self.around.lag
 
-def status_of(state: State, incarnation: int, lag: int, checkpoint_step: int | None) -> Status:
-    """This moment of a pipeline with this state."""
+
+def status_of(state: State, incarnation: int, around: Around, every: bool) -> Status:
+    """This moment of a pipeline with this state; with `every` labels come unasked."""
+    query, look = state.query, around.checkpoints.look
     return Status(
         incarnation=incarnation,
         step=state.step,
         events=state.events,
         learned=state.learned,
-        lag=lag,
         asking=state.asking,
-        checkpoint_step=checkpoint_step,
+        open_requests=0 if every else len(state.join.pending),
+        drift_burst=query.left if isinstance(query, SeesDrift) else 0,
+        around=around,
         counts=dict(state.counts),
         stores=stores_of(state),
-        figures=figures_of(state),
+        figures={**live_figures(state), "held_out_now": look.accuracy},
         scores=scores_of(state),
         classes=classes_of(state),
+        other_classes=other_classes_of(state),
+        held_out=held_out_of(state, look),
         advice=advice_of(state),
         annotators=annotators_of(state),
         spending=state.budget.spending(),

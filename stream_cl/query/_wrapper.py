@@ -34,6 +34,11 @@ class Wrapper:
         """Drifts that the strategy inside has seen."""
         return self.of.drifts if isinstance(self.of, SeesDrift) else 0
 
+    @property
+    def left(self) -> int:
+        """Events that still belong to a burst of the strategy inside."""
+        return self.of.left if isinstance(self.of, SeesDrift) else 0
+
     def commit(self, utilities: Utilities) -> None:
         """What the events changed lies in the strategy inside."""
         self.of.commit(utilities)

@@ -88,8 +88,8 @@ class BurstOnDrift(Wrapper):
 
     @property
     def left(self) -> int:
-        """Events that still belong to a burst."""
-        return self._watch.left
+        """Events that still belong to a burst, here or inside."""
+        return max(self._watch.left, super().left)
 
     def utility(self, asking: Asking) -> Utilities:
         """Those of a burst above all others and alike."""

@@ -16,12 +16,12 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from stream_cl.core.clock import SystemClock
 from stream_cl.core.errors import UserError
 from stream_cl.testing.kafka_properties import HOST
-from stream_cl.testing.kafka_source import Docker, Software
+from stream_cl.testing.kafka_source import Docker
 
 STOP_TIMEOUT_S: Final = 15.0
 FIRST_PORT: Final = 20_000
@@ -122,8 +122,15 @@ class _Spawner:
 _spawner = _Spawner()
 
 
+class Runs(Protocol):
+    """What knows how a program is started."""
+
+    def command(self, name: str, folder: Path, arguments: list[str]) -> list[str]:
+        """The command line; `name` is that of a container, if it is one."""
+
+
 class Process:
-    """A program that runs in Java, with its output in a file; `software` says how.
+    """A program with its output in a file; `software` says how it is started.
 
     On Linux it is killed when this process ends, however that one ends; elsewhere unless this
     process is killed.
@@ -132,12 +139,12 @@ class Process:
         software: what runs it.
         name: of its container, if it is one.
         folder: everything that it reads or writes.
-        arguments: options of Java, the class, its arguments.
+        arguments: for Java its options, the class, its arguments.
         output: appended to.
     """
 
     def __init__(
-        self, software: Software, name: str, folder: Path, arguments: list[str], output: Path
+        self, software: Runs, name: str, folder: Path, arguments: list[str], output: Path
     ) -> None:
         # A name of its own: that of a container that was killed is free only after a while.
         name = f"{name}-{os.getpid()}-{next(_number_of_container)}"

@@ -23,7 +23,10 @@ from stream_cl.config import Config
 from stream_cl.core.errors import CheckpointCorrupt, StateIncompatible
 from stream_cl.testing.driver import TestDriver
 
-MODULES = ["stream_cl", "stream_cl.api", "stream_cl.api_records"]
+MODULES = [
+    "stream_cl", "stream_cl.api", "stream_cl.api_records", "stream_cl.api_log",
+    "stream_cl.api_frames", "stream_cl.api_html",
+]  # fmt: skip
 SMALL = {"encoder": {"kind": "hashing", "width": 8}, "seed": 3}
 
 

@@ -12,10 +12,10 @@ import pytest
 
 from stream_cl.cli.demo_account import Account
 from stream_cl.cli.demo_figures import Told
-from stream_cl.cli.demo_pictures import even_edges, growing_edges, histogram, nice_step, shares
 from stream_cl.cli.demo_report import report, write
 from stream_cl.cli.demo_stage import Recovery
 from stream_cl.cli.demo_stream import SIDES, Stream
+from stream_cl.cli.pictures import even_edges, growing_edges, histogram, nice_step, shares
 from stream_cl.core.clock import SystemClock
 from stream_cl.core.errors import StreamClError
 from stream_cl.core.records import Outgoing

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from stream_cl.cli.inspect import inspect
+from stream_cl.cli.shown import shown
+from stream_cl.config import Config
+from stream_cl.evaluation.confusion import ClassFigure
+from stream_cl.evaluation.intervals import Estimate
 from stream_cl.evaluation.late import OpenQuestions, standing_for
-from stream_cl.observe.metrics import Metrics, Shown
-from stream_cl.pipeline.watch import figures_of, scores_of
+from stream_cl.evaluation.learning_curve import Advice
+from stream_cl.observe.exposition import Metrics
+from stream_cl.pipeline.watch import Status, figures_of, scores_of
 from stream_cl.testing.driver import TestDriver
 from tests.pipeline.streams import SMALL, features, label_of, outputs
+
+
+def metrics(**known: Any) -> str:
+    """What /metrics shows of a pipeline of which this is known."""
+    found = shown(Status(incarnation=1, **known), True, Config.model_validate({}), 0.0)
+    return Metrics().exposition(found).decode()
 
 
 def answered(folder: Path, **sections: object) -> tuple[TestDriver, dict[str, str]]:
@@ -154,15 +166,15 @@ def test_every_figure_is_shown_and_explained(tmp_path: Path) -> None:
     assert found["scores"] == scores
     assert {name: value and value._asdict() for name, value in figures.items()} == found["accuracy"]
     assert found["spend"]["target_share"] == 0.2
-    numbers = {name: (f.value, f.low, f.high) for name, f in figures.items() if f}
+    numbers = {name: figure for name, figure in figures.items() if figure}
     known = {name: score for name, score in scores.items() if score is not None}
     known.setdefault("agreement", 0.5)  # of several annotators, whom this stream does not have
-    text = Metrics().exposition(Shown({}, {}, {}, numbers, known)).decode()
+    text = metrics(figures=numbers, scores=known)
     assert {*figures, *scores} == {*numbers, *known}, "the stream is long enough for each"
     for name in [*figures, *scores]:
         assert f"`{name}`" in page, name
     for name in figures:
-        assert f'stream_cl_figure_ratio{{bound="low",figure="{name}"}}' in text
+        assert f'stream_cl_figure_ratio{{figure="{name}",bound="low"}}' in text
     for name in set(scores) - {"log_loss", "window_log_loss"}:
         assert f'stream_cl_score_ratio{{score="{name}"}}' in text
     for span in ("start", "window"):
@@ -171,15 +183,25 @@ def test_every_figure_is_shown_and_explained(tmp_path: Path) -> None:
 
 def test_classes_and_the_gain_are_shown_with_their_intervals() -> None:
     """A class that is never recognised must be seen on a screen, not only its share of accuracy."""
-    classes = {("fraud", "recall"): (0.25, 0.125, 0.5)}
-    text = Metrics().exposition(Shown({}, {}, {}, {}, {}, classes, (0.01, -0.5, 0.5))).decode()
-    assert 'stream_cl_class_ratio{bound="high",class="fraud",figure="recall"} 0.5' in text
+    recall = Estimate(0.25, 0.125, 0.5)
+    classes = {
+        "fraud": ClassFigure(0, 0.1, 40.0, recall, None),
+        "(others)": ClassFigure(1, 0.1, 40.0, Estimate(0.5, 0.5, 0.5), None),
+    }
+    advice = Advice("unknown", 0.01, -0.5, 0.5)
+    others = Estimate(0.75, 0.7, 0.8)
+    text = metrics(classes=classes, other_classes=others, advice=advice)
+    assert 'stream_cl_class_ratio{class="fraud",figure="recall",bound="high"} 0.5' in text
+    assert 'class="fraud",figure="precision"' not in text, "it has no value"
+    assert text.count('class="(others)",figure="recall",bound="value"} 0.75') == 1
+    assert text.count('class="(others)"') == 3, "a class of that name is one of them"
     assert 'stream_cl_gain_ratio{bound="low"} -0.5' in text
-    assert "stream_cl_gain_ratio{" not in Metrics().exposition(Shown({}, {}, {}, {}, {})).decode()
+    assert "stream_cl_gain_ratio{" not in metrics()
 
 
 def test_without_an_answer_no_score_is_shown() -> None:
     """A fresh pipeline must not report a log loss of 0, the best there is."""
-    text = Metrics().exposition(Shown({}, {}, {}, {}, {})).decode()
+    text = metrics()
     assert "stream_cl_log_loss_nats{" not in text
     assert "stream_cl_score_ratio{" not in text
+    assert "\nstream_cl_forgetting_ratio" not in text

@@ -1,19 +1,20 @@
-"""/metrics, /live and /ready of a running pipeline."""
+"""/metrics, /live and /ready of a running pipeline, and how its port is had and given back."""
 
 from __future__ import annotations
 
 import http.client
 import socket
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from stream_cl import build
-from stream_cl.cli.endpoints import Endpoints
+from stream_cl.cli.endpoints import ASK_S, Endpoints
 from stream_cl.core.errors import UserError
 from stream_cl.observe.metrics import TABLE
 from stream_cl.pipeline.runner import Pipeline
@@ -157,22 +158,38 @@ def test_a_scrape_during_a_long_step_gets_the_last_status(
         assert get(driver, "/metrics")[0] == 200
 
 
-@pytest.mark.parametrize("path", ["/", "/../etc/passwd", "/metrics/../live", "/%2e", "/live\x01"])
-def test_other_paths_are_not_found(tmp_path: Path, path: str) -> None:
-    with served(tmp_path) as (driver, _, _):
-        with socket.create_connection(("127.0.0.1", driver.config.http.port)) as raw:
-            raw.sendall(
-                b"GET " + path.encode() + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-            )
-            first = raw.makefile("rb").readline()
-        assert b" 404 " in first or b" 400 " in first
+def test_many_who_wait_for_a_step_do_not_keep_a_probe_waiting(tmp_path: Path) -> None:
+    """Else somebody who asks /ready often enough has the process killed."""
+    with served(tmp_path) as (driver, endpoints, pipeline), ExitStack() as stack:
+        pipeline.start()
+        endpoints.running()  # nobody turns: every /ready waits
+        address = ("127.0.0.1", driver.config.http.port)
+        for _ in range(100):
+            one = stack.enter_context(socket.create_connection(address))
+            one.sendall(b"GET /ready HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        began_s = time.monotonic()
+        assert get(driver, "/live")[0] == 200
+        assert time.monotonic() - began_s < ASK_S
 
 
-def test_writing_methods_are_refused(tmp_path: Path) -> None:
+def test_a_probe_may_ask_for_the_head_alone(tmp_path: Path) -> None:
     with served(tmp_path) as (driver, _, _):
         connection = http.client.HTTPConnection("127.0.0.1", driver.config.http.port, timeout=10)
-        connection.request("POST", "/metrics", body=b"x")
-        assert connection.getresponse().status == 501
+        for path, status in (("/live", 200), ("/ready", 503), ("/metrics", 200), ("/", 200)):
+            connection.request("HEAD", path)
+            response = connection.getresponse()
+            assert (response.status, response.read()) == (status, b""), path
+
+
+def test_a_port_is_free_again_when_the_pipeline_ends(tmp_path: Path) -> None:
+    """Who starts it again at once must get it; a viewer that stays must not hold it."""
+    with served(tmp_path / "a") as (driver, _, _):
+        port = driver.config.http.port
+        viewer = socket.create_connection(("127.0.0.1", port))
+        viewer.sendall(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert b"200" in viewer.recv(1000)
+    with viewer, served(tmp_path / "b", port=port) as (driver, _, _):
+        assert get(driver, "/live")[0] == 200
 
 
 def test_a_port_that_is_taken_is_one_clear_line(tmp_path: Path) -> None:

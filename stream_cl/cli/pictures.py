@@ -1,4 +1,4 @@
-"""Pictures for the demo's report: lines, bands and bars as inline SVG, without a library.
+"""Pictures for reports: lines, bands and bars as inline SVG, without a library.
 
 A picture is 480 × 260 units, so that its letters can be read where it is as wide as a phone.
 Colours come from the page's style by class, so it is light or dark as the page is.
@@ -10,13 +10,20 @@ import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from html import escape
 from typing import Final
+
+from markupsafe import Markup
 
 WIDTH: Final = 480
 HEIGHT: Final = 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 14, 42
 _TICKS: Final = 6
+_TIME_STEPS_S: Final = (
+    1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400,
+)  # fmt: skip
+_DAY_S: Final = 86_400
 
 Point = tuple[float, float]
 
@@ -56,6 +63,21 @@ def counts(high: int, name: str) -> Axis:
     return Axis(0, max(1, high), ticks, name)
 
 
+def times(low_ms: int, high_ms: int, name: str) -> Axis:
+    """An axis of moments in UTC; places are epoch milliseconds."""
+    high_ms = max(high_ms, low_ms + 1)
+    span_s = (high_ms - low_ms) / 1000
+    fitting = [step for step in _TIME_STEPS_S if span_s / step <= _TICKS]
+    step_s = fitting[0] if fitting else max(1, round(nice_step(span_s / _DAY_S))) * _DAY_S
+    pattern = "%d %b" if step_s >= _DAY_S else "%H:%M" if step_s >= 60 else "%H:%M:%S"
+    first = -(-low_ms // (step_s * 1000))
+    moments = range(first * step_s * 1000, high_ms + 1, step_s * 1000)
+    ticks = [
+        (float(ms), datetime.fromtimestamp(ms / 1000, UTC).strftime(pattern)) for ms in moments
+    ]
+    return Axis(low_ms, high_ms, ticks, name)
+
+
 class Picture:
     """Drawn from the back to the front, then written out by `svg`.
 
@@ -83,6 +105,11 @@ class Picture:
         left, right, top = self._at_x(start), self._at_x(stop), self._at_y(height)
         self._drawn.append(_rect(left, top, right - left, HEIGHT - _BOTTOM - top, f"bar {css}"))
 
+    def dot(self, x: float, y: float, css: str) -> None:
+        """A point of its own."""
+        at = f'cx="{self._at_x(x):.1f}" cy="{self._at_y(y):.1f}"'
+        self._drawn.append(f'<circle class="dot {css}" {at} r="3.5"/>')
+
     def stretch(self, start: float, stop: float, css: str) -> None:
         """The whole height from `start` to `stop`."""
         left, right = self._at_x(start), self._at_x(stop)
@@ -102,7 +129,7 @@ class Picture:
         """A dashed horizontal line."""
         self.line([(self._x.low, y), (self._x.high, y)], "level")
 
-    def svg(self) -> str:
+    def svg(self) -> Markup:
         """The picture as an element of a page."""
         bottom = HEIGHT - _BOTTOM
         parts = [
@@ -116,8 +143,11 @@ class Picture:
             )
         for place, text in self._x.ticks:
             x = self._at_x(place)
+            # A word at the edge would be cut off.
+            anchor = "end" if x > WIDTH - 2 * _RIGHT else "middle"
+            at = min(x + _RIGHT, WIDTH - 1) if anchor == "end" else x
             parts.append(
-                f'<text x="{x:.1f}" y="{bottom + 16}" text-anchor="middle">{escape(text)}</text>'
+                f'<text x="{at:.1f}" y="{bottom + 16}" text-anchor="{anchor}">{escape(text)}</text>'
             )
         middle = (_LEFT + WIDTH - _RIGHT) / 2
         parts += self._drawn
@@ -126,7 +156,7 @@ class Picture:
             f'<text x="{middle}" y="{HEIGHT - 6}" text-anchor="middle">{escape(self._x.name)}'
             "</text></svg>"
         )
-        return "".join(parts)
+        return Markup("".join(parts))  # numbers, and texts that are escaped
 
     def _path(self, points: Sequence[Point]) -> str:
         return " ".join(f"{self._at_x(x):.1f},{self._at_y(y):.1f}" for x, y in points)
@@ -142,7 +172,7 @@ class Picture:
 
 def histogram(
     title: str, edges: Sequence[float], columns: Mapping[str, Sequence[float]], name: str
-) -> str:
+) -> Markup:
     """Bars side by side, one colour a column of `columns` (class → values).
 
     Bin i holds the values in [edges[i], edges[i + 1]), the last one everything above as well;
