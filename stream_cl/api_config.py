@@ -19,7 +19,7 @@ FORMAT: Final = 1
 LOG_ONLY: Final = frozenset(
     {
         "transport", "client", "delivery", "kafka", "start", "topics", "format", "checkpoint",
-        "http", "log", "label_studio", "tracing",
+        "http", "log", "label", "label_studio", "tracing",
         "step.max_ms", "step.poll_ms", "labels.delay", "learner.compute_ms",
     }
 )  # fmt: skip

@@ -53,7 +53,8 @@ def picture(found: Sequence[Line], cells: Sequence[tuple[Cell, Mapping[str, Any]
         title = f"{escape(stream)}: accuracy"
         parts.append(f'<text class="title" x="{x + 46}" y="{y + 16}">{title}</text>')
         place = f'<svg x="{x}" y="{y + _HEAD}" width="{WIDTH}" height="{HEIGHT}" '
-        parts.append(_panel(stream, panel, css).replace("<svg ", place, 1))
+        # As a plain text: what takes the place of a part of markup would be escaped.
+        parts.append(str(_panel(stream, panel, css)).replace("<svg ", place, 1))
     top = down * (HEIGHT + _HEAD) + _KEY
     for i, name in enumerate(names):
         y = top + i * _KEY
