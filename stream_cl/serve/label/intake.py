@@ -14,12 +14,14 @@ import orjson
 
 from stream_cl.core.clock import Clock
 from stream_cl.core.errors import UserError
-from stream_cl.core.records import Chunk, TopicPartition
+from stream_cl.core.records import Chunk, Headers, TopicPartition
 from stream_cl.serve.label.office import Heard, Office
-from stream_cl.serve.label.publisher import HEADER
+from stream_cl.serve.label.publisher import HEADER, TRACE
 from stream_cl.serve.label.question import Question, Withdrawn, parse
 
 KEEP_S: Final = 5.0
+TRACE_BYTES: Final = 256
+"""Longest `traceparent` that answers carry on; the standard's have 55."""
 Positions = dict[TopicPartition, int]
 
 
@@ -73,10 +75,10 @@ class Intake:
     def _asked(self, chunk: Chunk, labels: Positions) -> list[Question | Withdrawn | Heard]:
         at = TopicPartition(chunk.topic, chunk.partition)
         found: list[Question | Withdrawn | Heard] = []
-        for offset, log_ms, value in zip(
-            chunk.offsets, chunk.timestamps_ms, chunk.values, strict=True
+        for offset, log_ms, value, headers in zip(
+            chunk.offsets, chunk.timestamps_ms, chunk.values, chunk.headers, strict=True
         ):
-            one = parse(value, log_ms)
+            one = parse(value, log_ms, _trace(headers))
             if one is None:
                 self.unreadable += 1
                 continue
@@ -126,6 +128,11 @@ def begin(position: bytes, ends: Mapping[TopicPartition, int]) -> Positions:
                 "name another file"
             )
     return {place: at for place, at in positions.items() if place in ends}
+
+
+def _trace(headers: Headers) -> bytes | None:
+    trace = dict(headers).get(TRACE)
+    return trace if trace and len(trace) <= TRACE_BYTES else None
 
 
 def heard_of(value: bytes | None, log_ms: int) -> Heard | None:

@@ -35,7 +35,7 @@ UNDOABLE: Final = 10
 """Latest answers of a person that can be changed."""
 _COLUMNS: Final = (
     "number, person, answer, id, request, expires_ms, revision, label, truth, guess, time_ms,"
-    " state, question, log_ms"
+    " state, question, log_ms, trace"
 )
 
 
@@ -45,7 +45,7 @@ class Entry(NamedTuple):
     person: who. answer: the name that the browser gave to it. revision: 0, and one more for each
     time that it was changed. label: None where the person does not know. truth: the known answer
     of a gold question. guess: what the model took the event for. question: the record, while the
-    answer can be changed.
+    answer can be changed. trace: the question's `traceparent`.
     """
 
     number: int
@@ -62,6 +62,7 @@ class Entry(NamedTuple):
     state: int
     question: bytes | None
     log_ms: int
+    trace: bytes | None = None
 
 
 class Journal:

@@ -30,6 +30,7 @@ CREATE TABLE answers (
     state INTEGER NOT NULL,
     question BLOB,
     log_ms INTEGER NOT NULL,
+    trace BLOB,
     UNIQUE (person, answer)
 );
 CREATE INDEX answers_by_question ON answers (person, request, expires_ms);

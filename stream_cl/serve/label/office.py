@@ -214,10 +214,11 @@ class Office:
         before = self.journal.newest(person, request, expires_ms) if revision else None
         body = question.body if question else before.question if before else None
         guess = question.guess if question else before.guess if before else None
+        trace = question.trace if question else before.trace if before else None
         entry = self.journal.add(
             Entry(
                 0, person, name, id_, request, expires_ms, revision, label, truth, guess,
-                self._clock.now_ms(), WRITTEN if truth is None else GOLD, body, log_ms,
+                self._clock.now_ms(), WRITTEN if truth is None else GOLD, body, log_ms, trace,
             )
         )  # fmt: skip
         if entry is None:
@@ -240,7 +241,7 @@ class Office:
         gold = self._gold.get(entry.request) if self._gold else None
         if gold is not None:
             return gold[0]
-        question = parse(entry.question, entry.log_ms)
+        question = parse(entry.question, entry.log_ms, entry.trace)
         return question if isinstance(question, Question) else None
 
     def _took(self, entry: Entry) -> None:

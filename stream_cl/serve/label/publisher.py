@@ -34,6 +34,7 @@ from stream_cl.serve.label.office import Office
 NAME: Final = "label"
 HEADER: Final = "label-journal"
 """Stands on every label from here, with the journal's name: so that we know our own."""
+TRACE: Final = "traceparent"
 MOST: Final = 500
 RETRY_S: Final = 1.0
 
@@ -129,14 +130,21 @@ class Publisher:
 
     def _batches(self, due: Sequence[Entry]) -> list[Outgoing]:
         header = ((HEADER, self._office.journal.name.encode()),)
-        keys: dict[int, list[bytes | None]] = {}
-        values: dict[int, list[bytes]] = {}
+        parts: dict[int, list[Entry]] = {}
         for entry in due:
-            key = entry.id.encode()
-            partition = self._log.partition_for(self._labels, key)
-            keys.setdefault(partition, []).append(key)
-            values.setdefault(partition, []).append(record(entry))
-        return [Outgoing(self._labels, at, keys[at], values[at], header) for at in keys]
+            at = self._log.partition_for(self._labels, entry.id.encode())
+            parts.setdefault(at, []).append(entry)
+        return [
+            Outgoing(
+                self._labels,
+                at,
+                keys=[entry.id.encode() for entry in part],
+                values=[record(entry) for entry in part],
+                common=header,
+                each={TRACE: [entry.trace for entry in part]},
+            )
+            for at, part in parts.items()
+        ]
 
 
 def record(entry: Entry) -> bytes:

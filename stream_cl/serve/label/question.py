@@ -25,7 +25,7 @@ class Question:
     id: of the event. request: names the question. attempt: 1, or more where it was asked before.
     expires_ms: from then on an answer is late. priority: in [0, 1], larger first. guess: the most
     probable class, None where none is named. body: the record as it came. log_ms: when it was
-    appended.
+    appended. trace: its header `traceparent`, which answers carry on.
     """
 
     id: str
@@ -36,6 +36,7 @@ class Question:
     guess: str | None
     body: bytes
     log_ms: int
+    trace: bytes | None = None
 
 
 class Withdrawn(NamedTuple):
@@ -44,7 +45,9 @@ class Withdrawn(NamedTuple):
     request: str
 
 
-def parse(value: bytes | None, log_ms: int) -> Question | Withdrawn | None:
+def parse(
+    value: bytes | None, log_ms: int, trace: bytes | None = None
+) -> Question | Withdrawn | None:
     """What a record of the topic says; None where it is no request."""
     try:
         fields = orjson.loads(value or b"")
@@ -70,6 +73,7 @@ def parse(value: bytes | None, log_ms: int) -> Question | Withdrawn | None:
         guess=next(iter(candidates(fields)), None),
         body=value or b"",
         log_ms=log_ms,
+        trace=trace,
     )
 
 

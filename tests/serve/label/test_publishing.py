@@ -9,12 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_cl.core.errors import Fenced, TransportError, UserError
+from stream_cl.core.records import Outgoing
 from stream_cl.serve.label.journal import Journal
 from stream_cl.serve.label.journal_file import JournalFailed
 from stream_cl.serve.label.publisher import RETRY_S
 from stream_cl.testing.clock import FakeClock
 from stream_cl.testing.faults import CrashAt, SimulatedCrash
+from stream_cl.transport.follow import Follower
 from tests.serve.label.hands import HELD_S, LEASE_S, SECRET, TOPICS, Server, published, server
+from tests.serve.label.questions import record
 
 UNDONE = "it is undone; nobody needs another answer"
 
@@ -222,3 +225,28 @@ def test_whatever_happens_every_answer_is_in_the_log_once(
         answers[one.get("revision", 0)] = one.get("label")
     here.die()
     assert {key: answers[max(answers)] for key, answers in found.items()} == said
+
+
+def test_an_answer_carries_the_trace_of_its_question(tmp_path: Path) -> None:
+    """Else a trace ends at the person, and nobody sees when the label was learned."""
+    clock, trace = FakeClock(), b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    with server(tmp_path, clock) as here:
+        sent = {"traced": trace, "plain": None, "endless": b"0" * 1_000}
+        for id_, header in sent.items():
+            at = here.log.partition_for(TOPICS.label_requests, id_.encode())
+            each = {"traceparent": [header]}
+            batch = Outgoing(TOPICS.label_requests, at, [id_.encode()], [record(id_)], each=each)
+            here.log.append([batch])
+        here.read()
+        for item in here.items("anna"):
+            here.answer("anna", item, "good")
+    with server(tmp_path, clock) as here:
+        clock.advance(HELD_S)
+        here.publisher.turn()
+        chunks = Follower(here.log, [TOPICS.labels]).poll()
+        found = {
+            key: dict(headers).get("traceparent")
+            for chunk in chunks
+            for key, headers in zip(chunk.keys, chunk.headers, strict=True)
+        }
+    assert found == {b"traced": trace, b"plain": None, b"endless": None}
