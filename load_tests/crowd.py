@@ -21,7 +21,8 @@ import numpy as np
 from load_tests.accuracy import mean_and_half
 from load_tests.report import MissingData, Options, say, table, target
 from stream_cl.labels.dawid_skene import DawidSkene
-from stream_cl.labels.panel import Panel, Question, Vote
+from stream_cl.labels.panel import Panel
+from stream_cl.labels.question import Question, Vote
 
 FILE: Final = "crowd_face.csv.gz"
 SEEDS: Final = 10

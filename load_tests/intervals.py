@@ -33,7 +33,7 @@ from stream_cl.config import Config
 from stream_cl.core.protocols import Candidates, Decision
 from stream_cl.evaluation.confusion import Confusion
 from stream_cl.evaluation.intervals import Estimate, WeightedSums
-from stream_cl.evaluation.late import OpenQuestions, standing_for
+from stream_cl.evaluation.late import OpenQuestions, missing, standing_for
 from stream_cl.evaluation.scores import Answers
 from stream_cl.evaluation.sequence import sequence
 
@@ -139,7 +139,8 @@ def coverage(traced: Trace, runs: int) -> Cells:
         for span, start, stop in _spans(n):
             events = np.arange(start, stop)
             known = events[decision.asked[events] & (traced.arrival[events] <= stop)]
-            propensity = _standing(traced, decision, known, events, stop)
+            waiting = _waiting(traced, decision, events, stop)
+            propensity = standing_for(known, decision.propensity[known], waiting)
             sums = WeightedSums()
             sums.add(right[known], propensity)
             cells.setdefault(span, Cell()).add(sums.unbiased(), float(right[events].mean()))
@@ -153,18 +154,12 @@ def coverage(traced: Trace, runs: int) -> Cells:
     return cells
 
 
-def _standing(
-    traced: Trace,
-    decision: Decision,
-    known: npt.NDArray[np.int64],
-    events: npt.NDArray[np.int64],
-    now: float,
-) -> npt.NDArray[np.float64]:
-    """The propensities of the answers that are here, standing for those that are not."""
+def _waiting(
+    traced: Trace, decision: Decision, events: npt.NDArray[np.int64], now: float
+) -> OpenQuestions:
+    """The questions about `events` whose answers are not here."""
     late = events[decision.asked[events] & (traced.arrival[events] > now)]
-    return standing_for(
-        known, decision.propensity[known], OpenQuestions(late, decision.propensity[late])
-    )
+    return OpenQuestions(late, decision.propensity[late])
 
 
 def _spans(n: int) -> list[tuple[str, int, int]]:
@@ -214,9 +209,12 @@ def _looked(
     for look in range(_LOOKS - 1, len(order), _LOOKS):
         now = float(traced.arrival[order[look]])
         known, so_far = order[: look + 1], asked[: np.searchsorted(asked, now, side="right")]
+        waiting, propensity = _waiting(traced, decision, so_far, now), decision.propensity[known]
+        right, standing = traced.right[known], standing_for(known, propensity, waiting)
         sums = WeightedSums()
-        sums.add(traced.right[known], _standing(traced, decision, known, so_far, now))
-        estimate, true = sequence(sums), float(since[int(now)])
+        sums.add(right, standing)
+        lacking = missing(right, propensity, standing, len(known), waiting)
+        estimate, true = sequence(sums, lacking), float(since[int(now)])
         assert estimate is not None
         if not estimate.low <= true <= estimate.high:
             break

@@ -20,7 +20,8 @@ LOG_ONLY: Final = frozenset(
     {
         "transport", "client", "delivery", "kafka", "start", "topics", "format", "checkpoint",
         "http", "log", "label", "label_studio", "tracing",
-        "step.max_ms", "step.poll_ms", "labels.delay", "learner.compute_ms",
+        "step.max_ms", "step.poll_ms", "labels.delay", "labels.annotators", "labels.error_rate",
+        "learner.compute_ms",
     }
 )  # fmt: skip
 """Config keys that say something of a log, a process or a clock: none of them is here."""

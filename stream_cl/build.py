@@ -243,7 +243,7 @@ def strategy(  # noqa: PLR0911  every class has its arm
         case queries.UncertaintyQuery():
             from stream_cl.query.uncertainty import UncertaintySampling
 
-            return UncertaintySampling(config.measure)
+            return UncertaintySampling(config.measure, config.spread)
         case queries.RandomQuery():
             from stream_cl.query.random import RandomSampling
 

@@ -41,7 +41,10 @@ from typing import Any, Final, TypedDict, Unpack
 import numpy as np
 import numpy.typing as npt
 
-from stream_cl.budget._loop import Count, Level, Settings, State, decide, target_now
+from stream_cl.budget._chance import eased_now, target_now
+from stream_cl.budget._loop import decide
+from stream_cl.budget._spread import KEPT, compared, prepared
+from stream_cl.budget._state import Count, Level, Settings, State
 from stream_cl.core.limits import LIMIT_LABELS
 from stream_cl.core.protocols import Bill, Candidates, Decision, Spending
 from stream_cl.core.snapshot import Snapshot
@@ -51,11 +54,11 @@ WINDOW: Final = 200
 HORIZON: Final = 3.0
 """Labels of deficit that add the target once more to the probability.
 
-While utilities rise every event ranks first, and the feedback stands at −4 (1 − floor share)
-targets; while they fall it stands at 1 − floor share. Between the two the deficit moves by
-5 (1 − floor share) · HORIZON labels: 10.5 at the default floor, so that with the noise of the
-draws any 5,000 events stay within 20 labels of their target (18 at most in simulations; 5
-would give 26). Smaller values make the probability noisier."""
+While utilities fall no event ranks high, and the feedback stands at 1 − floor share targets. When
+they begin to rise every event ranks first, for some hundred events; as long as that lasts it goes
+to −4 (1 − floor share). Between the two the deficit moves by 5 (1 − floor share) · HORIZON labels:
+10.5 at the default floor. With the noise of the draws any 5,000 events stay within 20 labels of
+their target. Smaller values make the probability noisier."""
 HORIZON_MIN: Final = 0.25
 """The shortest horizon: below it p would be 0 or 1 more often than not."""
 DEFICIT_MAX: Final = 20.0
@@ -112,19 +115,21 @@ class RankedBudget:
         counts = np.zeros(len(Count), dtype=np.int64)
         counts[Count.LAST_MS] = -1
         levels = np.zeros(len(Level))
-        levels[Level.THRESHOLD] = levels[Level.PRICE] = levels[Level.MEMORY] = 1.0
+        levels[[Level.THRESHOLD, Level.PRICE, Level.MEMORY, Level.WEIGHT]] = 1.0
         limits = np.zeros((LIMIT_LABELS if limited else 0, 3), dtype=np.int64)
-        self._state = State(np.zeros(window), np.zeros(window), counts, levels, limits)
+        questions = np.zeros((0, KEPT))
+        self._state = State(np.zeros(window), np.zeros(window), counts, levels, limits, questions)
 
     def decide(self, candidates: Candidates) -> Decision:
         """Decide event after event; pure."""
         n = len(candidates.utility)
-        after = self._state.copy()
+        after = prepared(self._state.copy(), candidates)
         closed = self._advance(after, candidates.time_ms)
         propensity = np.empty(n)
         asked = np.empty(n, dtype=np.bool_)
         held_out = np.empty(n, dtype=np.bool_)
         reason = np.empty(n, dtype=np.uint8)
+        threshold = np.empty(n)
         room, room_floor = self._room(candidates)
         decide(
             self._settings,
@@ -136,34 +141,49 @@ class RankedBudget:
                 candidates.allowed,
                 self._keys(candidates),
                 _predicted(candidates),
+                *compared(candidates),
             ),
             room,
             room_floor,
             closed,
-            (propensity, asked, held_out, reason),
+            (propensity, asked, held_out, reason, threshold),
         )
-        return Decision(propensity, asked, held_out, reason, after)
+        return Decision(propensity, asked, held_out, reason, after, threshold)
 
     def commit(self, decision: Decision) -> None:
         self._state = decision.after
 
     def refund(self, expired: int) -> None:
         """Labels to be paid back, a few at a time."""
-        counts, levels = self._state.counts, self._state.levels
-        counts[Count.OPEN] = max(0, counts[Count.OPEN] - expired * self._settings.answers)
-        levels[Level.WAITING] += expired
+        self._close(expired * self._settings.answers)
+        self._state.levels[Level.WAITING] += expired
 
     def spend(self, labels: int) -> None:
         """Charge labels that were asked for besides; below 0 gives back what is not needed."""
         counts, levels = self._state.counts, self._state.levels
         counts[Count.BESIDES] += labels
-        counts[Count.OPEN] = max(0, counts[Count.OPEN] + labels)
         levels[Level.DEFICIT] -= labels * levels[Level.PRICE]
+        if labels > 0:
+            counts[Count.OPEN] += labels
+            levels[Level.CHARGED] += labels * levels[Level.PRICE]
+        else:
+            self._close(-labels)
 
     def charge(self, bills: Sequence[Bill]) -> None:
         """A label is a label: what it cost changes nothing here."""
-        counts = self._state.counts
-        counts[Count.OPEN] = max(0, counts[Count.OPEN] - sum(bill.closes for bill in bills))
+        self._close(sum(bill.closes for bill in bills))
+
+    def _close(self, labels: int) -> float:
+        """So many labels are no longer open; returns what they were charged with, each as much as
+        the mean of those that are."""
+        counts, levels = self._state.counts, self._state.levels
+        still_open = int(counts[Count.OPEN])
+        if still_open == 0:
+            return 0.0
+        charged = float(levels[Level.CHARGED]) * min(labels, still_open) / still_open
+        counts[Count.OPEN] = max(0, still_open - labels)
+        levels[Level.CHARGED] -= charged
+        return charged
 
     def spending(self) -> Spending:
         counts, levels = self._state.counts, self._state.levels
@@ -172,7 +192,7 @@ class RankedBudget:
         latest = self._state.propensities[: counts[Count.ASKABLE]]
         return Spending(
             target=target,
-            floor=target * self._settings.floor,
+            floor=target * self._settings.floor * float(eased_now(self._settings, levels)),
             asked=int(counts[Count.ASKED] * answers + counts[Count.BESIDES]),
             refunded=float(levels[Level.REFUNDED]) * answers,
             waiting=float(levels[Level.WAITING]) * answers,
@@ -205,14 +225,29 @@ class RankedBudget:
         return {name: part.copy() for name, part in self._state._asdict().items()}
 
     def restore(self, snapshot: Snapshot) -> None:
-        state: Any = {name: snapshot[name].copy() for name in State._fields}
+        state: Any = {name: snapshot[name].copy() for name in State._fields if name in snapshot}
+        # A checkpoint of the time before has no questions to compare with, and counts none.
+        state.setdefault("questions", np.zeros((0, KEPT)))
+        state["counts"] = np.pad(state["counts"], (0, len(Count) - len(state["counts"])))
         size, window = len(state["ring"]), len(self._state.ring)
         assert size == window, f"utilities of {size} events, where {window} are ranked"
         if len(state["limits"]) != len(self._state.limits):
             # A limit that was set or lifted since: what was asked before does not count for it.
             state["limits"] = np.zeros_like(self._state.limits)
             state["limits"][:, 0] = np.iinfo(np.int64).min
+        state["levels"] = _all_levels(state["levels"], state["counts"])
         self._state = State(**state)
+
+
+def _all_levels(
+    levels: npt.NDArray[np.float64], counts: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    """All levels that there are now; a checkpoint may have fewer, of the time before."""
+    every = np.zeros(len(Level))
+    every[Level.CHARGED] = counts[Count.OPEN] * levels[Level.PRICE]
+    every[Level.WEIGHT] = 1.0
+    every[: len(levels)] = levels
+    return every
 
 
 def _number(key: bytes) -> int:

@@ -1,8 +1,8 @@
 """The rules that turn the place of an event into the probability with which it is asked.
 
 Each is a function of numbers, compiled. `target` is b, the share of the events to ask for,
-`floor` is f, the part of it that does not look at the utility, `feedback` is
-b · deficit / HORIZON with the deficit in labels. All give p before it is kept within [f, 1].
+`floor` is f, the part of it that does not look at the utility, `behind` is deficit / HORIZON with
+the deficit in labels, `feedback` is b · behind. All give p before it is kept within [f, 1].
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numba
 POWER: Final = 0
 QUANTILE: Final = 1
 THRESHOLD: Final = 2
+PACED: Final = 3
 
 THRESHOLD_MIN: Final = 1e-6
 THRESHOLD_MAX: Final = 2.0
@@ -23,13 +24,45 @@ STEP_MAX: Final = 0.5
 """The threshold never falls to less than half by one event."""
 GATE: Final = 1.5
 """Horizons of labels spent too much after which the threshold lets nothing through."""
+EASED_MIN: Final = 0.05
+"""Of the floor: what is left of it however much was spent too much. The weight of a label in the
+figures is 1 / p, and has its bound here."""
+GROWTH_MAX: Final = 3.0
+"""Horizons of deficit from which on a paced budget is no quicker: it asks 20 times as often."""
 
 
 @numba.njit(cache=True)
-def power(lo: float, hi: float, target: float, floor: float, feedback: float) -> float:
-    """The rule of `budget.fraction`: the mean of 5 r⁴ over the ranks from lo to hi."""
-    weight = (hi**5 - lo**5) / (hi - lo)
+def rank_weight(lo: float, hi: float, power: int) -> float:
+    """The mean of (g + 1) rᵍ over the ranks r from lo to hi, g being `power`."""
+    return (hi ** (power + 1) - lo ** (power + 1)) / (hi - lo)
+
+
+@numba.njit(cache=True)
+def power(weight: float, target: float, floor: float, feedback: float) -> float:
+    """The rule of `budget.fraction`; `weight` has a mean of 1."""
     return floor + (target - floor) * weight + feedback
+
+
+@numba.njit(cache=True)
+def eased(behind: float) -> float:
+    """The share of the floor that a paced budget keeps: all of it unless it spent too much."""
+    return max(EASED_MIN, math.exp(min(0.0, behind / 2.0)))
+
+
+@numba.njit(cache=True)
+def paced(weight: float, target: float, floor: float, behind: float) -> float:
+    """The rule of `budget._timed`; `floor` before it is eased."""
+    growth = math.exp(min(GROWTH_MAX, behind))
+    kept = floor * eased(behind) * max(1.0, growth)
+    return kept + (target - floor) * weight * growth + target * max(0.0, growth - 1.0)
+
+
+@numba.njit(cache=True)
+def choice(target: float, floor: float, feedback: float) -> float:
+    """The share of the ranks that `budget.quantile` asks for certain."""
+    if floor >= 1.0:
+        return 1.0
+    return min(1.0, max(0.0, (target - floor) / (1.0 - floor) + feedback))
 
 
 @numba.njit(cache=True)
@@ -37,7 +70,7 @@ def quantile(lo: float, hi: float, target: float, floor: float, feedback: float)
     """The rule of `budget.quantile`: the share of the ranks that lies above a quantile."""
     if floor >= 1.0:
         return 1.0
-    chosen = min(1.0, max(0.0, (target - floor) / (1.0 - floor) + feedback))
+    chosen = choice(target, floor, feedback)
     above = min(1.0, max(0.0, (hi - (1.0 - chosen)) / (hi - lo)))
     return floor + (1.0 - floor) * above + max(0.0, feedback)
 

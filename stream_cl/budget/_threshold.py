@@ -27,9 +27,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from stream_cl.budget._loop import Settings
 from stream_cl.budget._ranked import DEFICIT_MAX, HORIZON
 from stream_cl.budget._rules import THRESHOLD
+from stream_cl.budget._state import Settings
 
 Scale = Literal["utility", "rank"]
 

@@ -16,16 +16,26 @@ times, g ← k g + (1 − k) elapsed / n, k = (1 − 1 / m)ⁿ, m = max(32, 1 / 
 taken for no more than 10 g per event. Errors of g move the deficit by a part of a label only,
 because the feedback corrects them.
 
-The horizon of the feedback is as long as 5 % of an hour's labels allow, a seventh of them, and
-within [0.25, 3] labels; the shorter it is the less smooth is p.
+Asking is a self-correcting process (Isham and Westcott 1979, *A self-correcting point process*,
+Stochastic Processes and their Applications 8(3)): its rate grows exponentially with what is owed.
+With w the weight by rank of `budget.fraction`, H the horizon and d = deficit / H, at most 3,
+
+    p = f k max(1, eᵈ) + (b − f) w eᵈ + b max(0, eᵈ − 1),    k = eᵈᐟ² below d = 0, at least 0.05
+
+The draw for held-out is b k as well. Were the floor left as it is, chance alone would spend five
+labels too much now and then, which is more than 5 % of 60 an hour. What it costs is wider
+intervals: just after a question p is small, and 1 / p of the few that are asked then is large.
+H is as long as 5 % of an hour's labels allow, a seventh of them, and within [0.4, 3] labels; from
+400 labels an hour on it is as in the other budgets.
 """
 
 from __future__ import annotations
 
 from typing import Final, Unpack
 
-from stream_cl.budget._loop import Count, Level, Settings, State, target_now
-from stream_cl.budget._ranked import HORIZON, HORIZON_MIN, RankedBudget, Shared
+from stream_cl.budget._chance import target_now
+from stream_cl.budget._ranked import HORIZON, RankedBudget, Shared
+from stream_cl.budget._state import Count, Level, Settings, State
 from stream_cl.budget.hours import WorkingHours
 
 HOUR_MS: Final = 3_600_000.0
@@ -33,13 +43,15 @@ EVENTS_MIN: Final = 32.0
 """Events over which the gap between them is averaged at the least."""
 OUTLIER: Final = 10.0
 """Gaps that a single gap counts as at the most."""
+HORIZON_LEAST: Final = 0.4
+"""The shortest horizon, in labels: with a shorter one few labels have most of the weight."""
 WITHIN: Final = 0.05
 """Of an hour's labels: what the spend of any hour may be off."""
 
 
 def horizon(labels_per_hour: float, burst: float) -> float:
-    """Labels of deficit that add the target once more to the probability."""
-    return min(HORIZON, max(HORIZON_MIN, min(WITHIN * labels_per_hour, burst) / 7.0))
+    """Labels of deficit that make the probability e times as large."""
+    return min(HORIZON, max(HORIZON_LEAST, min(WITHIN * labels_per_hour, burst) / 7.0))
 
 
 class TimedBudget(RankedBudget):

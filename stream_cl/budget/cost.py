@@ -4,13 +4,14 @@ What a label costs is known when its answer comes: the answer's own `cost`, else
 the annotator who gave it, else the price that all others have. Until then it is expected to
 cost the mean of the latest answers,
 
-    price ← price + (cost − price) / min(n + 1, 50)         after answer n
-    deficit = granted − paid − price · open                 in money
+    price ← price + (cost − price) / min(n + 1, 15)         after answer n
+    deficit = granted − paid − charged                      in money
 
-with `open` the labels asked for that neither came nor expired. So each answer corrects what
-its question was charged with, and a change of the price is taken into the books for all that
-is still open. The target b is money per event over the price, per event as it is given or by
-time as in `budget._timed`; the rule is that of `budget.fraction`.
+with `charged` what the questions that are open were charged with, each the price expected when
+it was asked. An answer takes the mean of it out and pays its cost instead, so each question is
+corrected by its own answer. Were all that is open valued anew with each change of the price, the
+noise of that price would count as often as questions are open. The target b is money per event
+over the price; by events the rule is that of `budget.fraction`, by time that of `budget._timed`.
 
 A question that nobody answered gives its expected price back a little at a time, as any
 refund. An answer that comes after that is not charged here.
@@ -21,14 +22,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal, Unpack
 
-from stream_cl.budget._loop import Count, Level, Settings
 from stream_cl.budget._ranked import DEFICIT_MAX, HORIZON, Shared
-from stream_cl.budget._rules import POWER
+from stream_cl.budget._rules import PACED, POWER
+from stream_cl.budget._state import Count, Level, Settings
 from stream_cl.budget._timed import HOUR_MS, TimedBudget, horizon
 from stream_cl.budget.hours import WorkingHours
 from stream_cl.core.protocols import Bill
 
-ANSWERS: Final = 50
+ANSWERS: Final = 15
 """Answers over which the price is averaged."""
 CHEAPEST: Final = 1e-3
 """Of the first price: what a label is expected to cost at the least. Were it nothing, every
@@ -63,7 +64,7 @@ class CostBudget(TimedBudget):
         assert burst >= 1
         by_time = per == "hour"
         settings = Settings(
-            POWER,
+            PACED if by_time else POWER,
             per_event=0.0 if by_time else amount / 1000,
             per_ms=amount / HOUR_MS if by_time else 0.0,
             horizon=horizon(amount / price, burst) if by_time else HORIZON,
@@ -80,13 +81,9 @@ class CostBudget(TimedBudget):
         for bill in bills:
             stated = self._prices.get(bill.annotator, self._price)
             cost = stated if bill.cost is None else max(0.0, bill.cost)
-            old, still_open = float(levels[Level.PRICE]), int(counts[Count.OPEN])
-            answers = int(counts[Count.ANSWERED])
+            old, answers = float(levels[Level.PRICE]), int(counts[Count.ANSWERED])
             new = old + (cost - old) / min(answers + 2, ANSWERS)
-            new = max(CHEAPEST * self._price, new)
-            left = max(0, still_open - bill.closes)
-            levels[Level.DEFICIT] += still_open * old - left * new - cost
+            levels[Level.DEFICIT] += self._close(int(bill.closes)) - cost
             levels[Level.PAID] += cost
-            levels[Level.PRICE] = new
-            counts[Count.OPEN] = left
+            levels[Level.PRICE] = max(CHEAPEST * self._price, new)
             counts[Count.ANSWERED] = answers + 1

@@ -2,8 +2,8 @@
 
 Tokens come in with logical time, `rate_per_hour` of them in an hour of working time, at most
 `burst` are saved up, and each label takes one. How many of the events that makes is estimated
-from the stream; which of them are asked is the rule of `budget.fraction` with that share. The
-formulas are in `budget._timed`.
+from the stream. Which of them are asked is decided by rank, as in `budget.fraction`, and by what is
+owed; the formulas are in `budget._timed`.
 
 Outside the working hours nothing is asked: p = 0 with the reason `closed`, and those events
 leave what the figures speak of. They could be asked with a floor of their own only with
@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from typing import Unpack
 
-from stream_cl.budget._loop import Settings
 from stream_cl.budget._ranked import Shared
-from stream_cl.budget._rules import POWER
+from stream_cl.budget._rules import PACED
+from stream_cl.budget._state import Settings
 from stream_cl.budget._timed import HOUR_MS, TimedBudget, horizon
 from stream_cl.budget.hours import WorkingHours
 
@@ -40,7 +40,7 @@ class PerTimeBudget(TimedBudget):
         assert rate_per_hour > 0
         assert burst >= 1
         settings = Settings(
-            POWER,
+            PACED,
             per_ms=rate_per_hour / HOUR_MS,
             horizon=horizon(rate_per_hour, burst),
             deficit_max=burst,

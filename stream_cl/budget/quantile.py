@@ -19,9 +19,9 @@ from __future__ import annotations
 
 from typing import Unpack
 
-from stream_cl.budget._loop import Settings
 from stream_cl.budget._ranked import DEFICIT_MAX, HORIZON, RankedBudget, Shared
 from stream_cl.budget._rules import QUANTILE
+from stream_cl.budget._state import Settings
 
 
 class QuantileBudget(RankedBudget):

@@ -74,7 +74,9 @@ def config_digest(config: Config) -> str:
     """Of everything in the config that the figures depend on."""
     from stream_cl.config import state_keys
 
-    return _digest({**state_keys(config), "labels.delay": config.labels.delay})
+    labels = config.labels
+    simulated = [labels.delay, labels.annotators, labels.error_rate]
+    return _digest({**state_keys(config), "simulated": simulated})
 
 
 def key(config: Config, data: str, code: str) -> str:

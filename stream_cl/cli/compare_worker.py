@@ -129,11 +129,11 @@ def curve(outcome: Outcome, points: int = CURVE_POINTS) -> list[Sequence[float]]
     judged = np.array([truth is not None for truth in outcome.truth])
     pairs = zip(outcome.truth, outcome.predicted, strict=True)
     right = np.array([truth is not None and truth == predicted for truth, predicted in pairs])
-    asked, right, judged = np.cumsum(outcome.asked), np.cumsum(right), np.cumsum(judged)
+    right, judged = np.cumsum(right), np.cumsum(judged)
     ends = np.unique(np.linspace(0, len(judged), points + 1).astype(int)[1:])
     return [
-        (int(end), int(asked[end - 1]), round(float(right[end - 1] / max(1, judged[end - 1])), 5))
-        for end in ends
+        (end, outcome.spent[end - 1], round(float(right[end - 1] / max(1, judged[end - 1])), 5))
+        for end in ends.tolist()
         if end
     ]
 

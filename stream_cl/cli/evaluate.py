@@ -168,6 +168,7 @@ def run_once(
     from stream_cl import build
     from stream_cl.core.clock import SystemClock
     from stream_cl.core.topics import NAMES, Topics
+    from stream_cl.pipeline.crowd import Crowd
     from stream_cl.pipeline.details import details_of
     from stream_cl.pipeline.offline import Offline, replay
     from stream_cl.pipeline.watch import live_figures
@@ -177,7 +178,9 @@ def run_once(
     state = build.fresh_state(config)
     offline = Offline(state, build.plan(config, named, partitions, lambda topic, key: 0))
     step, delay = config.step.max_events, config.labels.delay
-    outcome = replay(offline, rows, step, delay, SystemClock(), progressed)
+    people = max(config.labels.annotators, config.annotators.answers)
+    crowd = Crowd(config.seed, people, config.labels.error_rate)
+    outcome = replay(offline, rows, step, delay, SystemClock(), progressed, crowd)
     return outcome, {
         **live_figures(state),
         "calibration_error": state.accuracy.reliability.error(),

@@ -163,6 +163,8 @@ NOT_STATE: Final = (
     "topics.retention_hours",
     "step.poll_ms",
     "labels.delay",
+    "labels.annotators",
+    "labels.error_rate",
     "checkpoint",
     "http",
     "log",

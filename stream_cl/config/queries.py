@@ -24,6 +24,13 @@ class UncertaintyQuery(Section):
     measure: Literal["margin", "least_confidence", "entropy"] = Field(
         "margin", description="How uncertainty is measured."
     )
+    spread: float = Field(
+        0.05,
+        ge=0,
+        le=100,
+        description="How near to one of the last questions an event has less to teach, as a share "
+        "of the usual squared distance; 0: it does not matter.",
+    )
 
 
 class _SketchedQuery(Section):

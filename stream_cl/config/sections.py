@@ -82,6 +82,15 @@ class Labels(Section):
         le=limits.CAPACITY_MAX,
         description="`stream-cl evaluate`: events between a request and its answer.",
     )
+    annotators: int = Field(
+        1,
+        ge=1,
+        le=1_000_000,
+        description="`stream-cl evaluate`: how many answer, by turns; at least annotators.answers.",
+    )
+    error_rate: float = Field(
+        0.0, ge=0, le=1, description="`stream-cl evaluate`: share of the answers that are wrong."
+    )
     pending_capacity: int = Field(
         10_000, ge=1, le=limits.PENDING_MAX, description="Most events that wait for their label."
     )

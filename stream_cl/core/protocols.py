@@ -161,10 +161,13 @@ class Utilities:
 
     values: `float64 [n]`, finite; larger is more useful, only the order matters.
     after: the strategy's state after these events; `QueryStrategy.commit` makes it its own.
+    spread: how far questions are to be spread out, as a share of the usual squared distance between
+    events; values are at least 0 then. 0: it does not matter how near events are.
     """
 
     values: npt.NDArray[np.float64]
     after: Any = None
+    spread: float = 0.0
 
 
 class QueryStrategy(Stateful, Protocol):
@@ -203,6 +206,16 @@ class HearsAnswers(Protocol):
 
 
 @runtime_checkable
+class HearsCorrections(Protocol):
+    """A query strategy that counts the labels that were learned."""
+
+    def corrected(self, old: npt.NDArray[np.int64]) -> None:
+        """m labels that were learned as the classes `old [m]` turned out to be of others, which
+        `learn` has told."""
+        ...
+
+
+@runtime_checkable
 class SeesDrift(Protocol):
     """A query strategy that watches for drift."""
 
@@ -229,6 +242,7 @@ class Candidates:
     time_ms: logical time of the step. open: requests that are open before it.
     keys: `n` record keys, None where there is none; empty where nobody knows them.
     predicted: `int64 [n]`, the predicted class, −1 where none is known; None as `keys`.
+    x: `float32 [n, d]`, the events themselves; None as `keys`. spread: as in `Utilities`.
     """
 
     utility: npt.NDArray[np.float64]
@@ -241,6 +255,8 @@ class Candidates:
     open: int = 0
     keys: Sequence[bytes | None] = ()
     predicted: npt.NDArray[np.int64] | None = None
+    x: FloatMatrix | None = None
+    spread: float = 0.0
 
 
 @dataclass(slots=True)
@@ -250,8 +266,8 @@ class Decision:
     propensity: `float64 [n]`, the probability with which each was asked, 0 where it could not be.
     asked, held_out: `bool [n]`; held_out implies asked.
     reason: `uint8 [n]`, an index into `REASONS`.
-    threshold: `float64 [n]`, the utility from which on each would have been asked for certain; None
-    where the budget has no such line.
+    threshold: `float64 [n]`, of what was asked: the utility above which the budget asks by choice;
+    not a number, or None for all, where it has no such line.
     after: the budget's state after these events; `Budget.commit` makes it the budget's own.
     """
 

@@ -64,6 +64,11 @@ class Examples:
             self._x[:, slot], self._number[slot], self._ids[slot] = row, class_, id_
             self._added += 1
 
+    def correct(self, id_: str, number: int) -> None:
+        """The event is of the class `number` after all; nothing where it is not here any more."""
+        if id_ in self._ids:
+            self._number[self._ids.index(id_)] = number
+
     def nearest(self, x: FloatMatrix) -> list[list[Example]]:
         """The nearest entries to each row of `x [m, width]`, nearest first; of equal ones those
         that stand first in the ring. Empty while nothing was answered."""

@@ -11,6 +11,11 @@ with whether the prediction was right. In the stretch b of an answer,
 and the answer counts as if it had been asked with p / r_b. Stretches cut the span from the oldest
 open question to the newest event, the newer the shorter, since it is there that answers are
 missing; they are joined from the newest on until each has `ANSWERS`.
+
+With p / r in place of p the variance Σ (w r)² (1 − p / r) (l − μ)² of `intervals` has two parts:
+that of the draws, Σ r w² (1 − p) (l − μ)², and that of the answers which are missing,
+Σ w² r (r − 1) (l − μ)². The first belongs to a sum that grows; the second is another noise whenever
+the questions that are open have become others.
 """
 
 from __future__ import annotations
@@ -39,6 +44,37 @@ class OpenQuestions:
         """Those about this event and later ones."""
         late = self.event >= event
         return OpenQuestions(self.event[late], self.propensity[late])
+
+
+@dataclass(slots=True)
+class Missing:
+    """What is missing of a figure: `spread`, Σ w² r (r − 1) over the answers that are here, and
+    `right`, the part of it where the prediction was right; how often the questions that are open
+    have become others so far, `renewed`, at least 1."""
+
+    spread: float = 0.0
+    right: float = 0.0
+    renewed: float = 1.0
+
+    def variance(self, mean: float) -> float:
+        """Of the weighted total, for accuracy `mean`."""
+        return self.right * (1.0 - mean) ** 2 + (self.spread - self.right) * mean**2
+
+
+def missing(
+    right: npt.NDArray[np.bool_],
+    propensity: npt.NDArray[np.float64],
+    standing: npt.NDArray[np.float64],
+    answers: float,
+    waiting: OpenQuestions | None,
+) -> Missing:
+    """What is missing beside answers asked with `propensity [n]` and taken as `standing [n]`, the
+    result of `standing_for`; `right bool [n]`. answers: that have come since the start."""
+    if waiting is None or not len(waiting.event):
+        return Missing()
+    spread = (1.0 / standing - 1.0 / propensity) / standing
+    renewed = max(1.0, answers / len(waiting.event))
+    return Missing(float(spread.sum()), float(spread[right].sum()), renewed)
 
 
 def standing_for(

@@ -13,7 +13,7 @@ from stream_cl.core.snapshot import Snapshot, Stateful
 from stream_cl.evaluation.calibration import Reliability
 from stream_cl.evaluation.confusion import Confusion
 from stream_cl.evaluation.intervals import Estimate, WeightedSums, terms, wilson
-from stream_cl.evaluation.late import OpenQuestions, standing_for
+from stream_cl.evaluation.late import Missing, OpenQuestions, missing, standing_for
 from stream_cl.evaluation.learning_curve import LearningCurve
 from stream_cl.evaluation.scores import Answers, Scores, ScoreSums
 from stream_cl.evaluation.sequence import sequence
@@ -146,16 +146,21 @@ class Prequential:
 
     def since_start_with(self, waiting: OpenQuestions | None) -> WeightedSums:
         """`since_start`, where the remembered answers stand for the questions that wait, too."""
+        return self._standing(waiting)[0]
+
+    def _standing(self, waiting: OpenQuestions | None) -> tuple[WeightedSums, Missing]:
+        """`since_start_with`, and what it lacks."""
         sums = self.since_start
         if waiting is None or not len(waiting.event):
-            return sums
+            return sums, Missing()
         ring = self._ring.take(np.arange(self._size) < self._added)
         if self._added > self._size:  # older ones stand beside answers that are forgotten
             waiting = waiting.since(int(ring.event.min()))
+        standing = standing_for(ring.event, ring.propensity, waiting)
         more = WeightedSums(sums.sums - terms(ring.right, ring.propensity).sum(axis=0))
-        more.add(ring.right, standing_for(ring.event, ring.propensity, waiting))
+        more.add(ring.right, standing)
         more.sums = np.maximum(more.sums, 0.0)  # the last bits of a difference
-        return more
+        return more, missing(ring.right, ring.propensity, standing, float(sums.sums[4]), waiting)
 
     def figures(
         self, events_seen: int, waiting: OpenQuestions | None = None
@@ -171,13 +176,13 @@ class Prequential:
         `HeldOut.accuracy`.
         """
         window, recent = self.window(events_seen, waiting), self._recent(events_seen)
-        since_start = self.since_start_with(waiting)
+        since_start, lacking = self._standing(waiting)
         drawn = recent.right[recent.held_out]
         answers, right = self._held_out
         return {
             "naive": self.since_start.naive(),
             "unbiased": since_start.unbiased(),
-            "sequence": sequence(since_start),
+            "sequence": sequence(since_start, lacking),
             "held_out": wilson(right, answers),
             "window_naive": window.naive(),
             "window_unbiased": window.unbiased(),

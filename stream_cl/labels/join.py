@@ -51,8 +51,9 @@ from stream_cl.labels.accounts import Accounts
 from stream_cl.labels.classes import Classes
 from stream_cl.labels.closed import EXPIRED, Answer, Closed
 from stream_cl.labels.early import EarlyLabel, EarlyLabels
-from stream_cl.labels.panel import Correction, Panel, Question, Vote
+from stream_cl.labels.panel import Panel
 from stream_cl.labels.pending import Pending, Waiting
+from stream_cl.labels.question import Correction, Question, Vote
 
 FATES = (
     "learned",

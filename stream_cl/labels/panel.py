@@ -3,8 +3,7 @@
 The first answer settles a question and is learned at once; the question stays here, with the
 event's features, so that a later answer of somebody else, or a revision, can be weighed with it.
 Where the consensus becomes another class, a `Correction` says so. Trust moves with every answer,
-so each answer looks again at a few older questions, in turn. Longer than other modules, because
-what is kept and the rules that read it belong together.
+so each answer looks again at a few older questions, in turn.
 
 Rules of consensus, the first that applies: the class that the config gives a gold question; the
 last answer of an expert; the most probable class by `dawid_skene`, or without it the most votes
@@ -14,84 +13,21 @@ last answer of an expert; the most probable class by `dawid_skene`, or without i
 from __future__ import annotations
 
 from collections.abc import Container
-from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 
 from stream_cl.core.limits import ANSWERS_PER_QUESTION
-from stream_cl.core.records import FloatMatrix
 from stream_cl.core.snapshot import SetDigest, Snapshot
 from stream_cl.labels.agreement import Agreement
 from stream_cl.labels.dawid_skene import DawidSkene, Posterior
-from stream_cl.labels.relabel import Opinion, quality
+from stream_cl.labels.question import Correction, Question, Vote
+from stream_cl.labels.relabel import quality
 
 REVISITS: Final = 3
 """Older questions that each answer looks at again."""
 _EQUAL: Final = 1e-9
 """Posteriors closer than this are equal, so that rounding changes no label."""
-
-
-class Vote(NamedTuple):
-    """The answer of one annotator that holds: a revision takes the place of what it revises."""
-
-    annotator: str
-    number: int
-    revision: int = 0
-
-
-class Correction(NamedTuple):
-    """The consensus of a question is another class now. `x float32 [1, width]`."""
-
-    id: str
-    x: FloatMatrix
-    old: int
-    new: int
-    weight: float
-    held_out: bool
-
-
-@dataclass(slots=True)
-class Question:
-    """An answered question.
-
-    x: `float32 [1, width]`. predicted: what the learner said of the event when it came,
-    `float64 [k]`, empty where it knew nothing. gold: the class that is known to be right, or −1.
-    q: posterior. number: the consensus, −1 before the first answer. quality: see `relabel`.
-    attempt: how often it was asked. asked_ms: when it was asked again, −1 while no such request
-    is open.
-    """
-
-    x: FloatMatrix
-    held_out: bool
-    predicted: Posterior
-    gold: int = -1
-    votes: list[Vote] = field(default_factory=list)
-    q: Posterior = field(default_factory=lambda: np.zeros(0))
-    number: int = -1
-    quality: float = 0.0
-    attempt: int = 1
-    asked_ms: int = -1
-
-    @property
-    def weight(self) -> float:
-        """How likely the consensus is, above 0."""
-        return float(self.q[self.number])
-
-    def key(self) -> tuple[object, ...]:
-        return (*map(tuple, self.votes), self.number, self.attempt, self.asked_ms)
-
-    def plain(self) -> Snapshot:
-        """All but the columns x, predicted and q."""
-        return {
-            "held_out": self.held_out,
-            "gold": self.gold,
-            "votes": [list(vote) for vote in self.votes],
-            "number": self.number,
-            "quality": self.quality,
-            "attempt": self.attempt,
-            "asked_ms": self.asked_ms,
-        }
 
 
 class Panel:
@@ -102,7 +38,7 @@ class Panel:
         trust: what weighs the answers; None gives everybody one vote.
         experts: annotators whose answers are taken as right.
 
-    Memory: capacity × (4 · width + 16 · classes + about 800 bytes) with a few answers each, and
+    Memory: capacity × (4 · width + 24 · classes + about 900 bytes) with a few answers each, and
     that of `trust`. An answer costs 1 + REVISITS posteriors.
     """
 
@@ -157,7 +93,9 @@ class Panel:
         self.agreement.add([v.number for v in question.votes], -1)
         self.agreement.add([v.number for v in [*others, vote]])
         if self.trust is not None:
-            self.trust.came(vote.annotator)
+            # Before this answer counts: of two who differ the first one stands.
+            question.prior = self.trust.shares(max(classes, vote.number + 1))
+            self.trust.came(vote.annotator, vote.number)
         self._digest.remove(id_, *question.key())
         question.asked_ms = -1
         self._digest.add(id_, *question.key())
@@ -196,11 +134,6 @@ class Panel:
         self._digest.add(id_, *question.key())
         return question.attempt
 
-    def unanswered_quality(self, largest: float, classes: int) -> float:
-        """The quality of an event that nobody answered, to whose largest class the learner gives
-        the probability `largest`."""
-        return self._quality([], largest, classes)
-
     def _settle(
         self, id_: str, question: Question, votes: list[Vote], classes: int
     ) -> Correction | None:
@@ -218,7 +151,7 @@ class Panel:
         if question.q[stands] >= question.q[best] - _EQUAL:
             best = stands
         question.number = best
-        question.quality = self._quality_of(question, classes)
+        question.quality = self._quality_of(question)
         self._digest.add(id_, *question.key())
         if best == old or old < 0:
             return None
@@ -240,7 +173,7 @@ class Panel:
             q[known] = 1.0
             return q
         if self.trust is not None:
-            return self.trust.posterior(_pairs(votes), classes)
+            return self.trust.posterior(_pairs(votes), classes, question.prior)
         counts = np.bincount([vote.number for vote in votes], minlength=classes)
         shares: Posterior = counts / len(votes)
         return shares
@@ -251,28 +184,18 @@ class Panel:
             return question.gold
         return next((v.number for v in reversed(question.votes) if v.annotator in self.experts), -1)
 
-    def _quality_of(self, question: Question, classes: int) -> float:
-        if self.trust is None or self._known(question) >= 0:
+    def _quality_of(self, question: Question) -> float:
+        predicted, number = question.predicted, question.number
+        if self.trust is None or not len(predicted) or self._known(question) >= 0:
             return question.weight
-        number, trust, opinions = question.number, self.trust, []
-        for name, label in _pairs(question.votes):
-            alone = trust.posterior([(name, label)], classes)
-            opinions.append(Opinion(trust.trust(name), float(alone[number])))
-        predicted = question.predicted
-        likely = float(predicted[number]) if number < len(predicted) else 0.0
-        return self._quality(opinions, likely if len(predicted) else None, classes)
-
-    def _quality(self, opinions: list[Opinion], likely: float | None, classes: int) -> float:
-        if self.trust is None:
-            return 1.0 if likely is None else likely
         right, judged = self._model
         return quality(
-            opinions,
-            None if likely is None else Opinion(right / judged, likely),
+            question.weight,
+            self.trust.trusts([vote.annotator for vote in question.votes]).tolist(),
+            float(predicted[number]) if number < len(predicted) else 0.0,
+            right / judged,
             self.trust.largest_share(),
-            self.trust.typical(),
-            max(classes, self.trust.classes),
-            self._answers / max(1, self._opened),
+            self._answers / self._opened,
         )
 
     def fingerprint(self) -> Snapshot:
@@ -293,6 +216,7 @@ class Panel:
             "x": np.concatenate([q.x for q in questions]) if questions else np.zeros((0, 0)),
             "predicted": [question.predicted.copy() for question in questions],
             "q": [question.q.copy() for question in questions],
+            "prior": [question.prior.copy() for question in questions],
             "digest": self._digest.hex(),
             **self._scalars(),
         }
@@ -311,13 +235,15 @@ class Panel:
         assert n <= self.capacity, f"{n} answered questions, where {self.capacity} may be kept"
         self._questions, self._digest = {}, SetDigest()
         columns = zip(
-            snapshot["ids"], snapshot["questions"], snapshot["predicted"], snapshot["q"],
+            snapshot["ids"], snapshot["questions"],
+            *(snapshot[name] for name in ("predicted", "q", "prior")),
             strict=True,
         )  # fmt: skip
-        for i, (id_, plain, predicted, q) in enumerate(columns):
+        for i, (id_, plain, *own) in enumerate(columns):
             x, fields = snapshot["x"][i : i + 1].copy(), dict(plain)
             votes = [Vote(*vote) for vote in fields.pop("votes")]
-            question = Question(x, predicted=predicted.copy(), q=q.copy(), votes=votes, **fields)
+            predicted, q, prior = (column.copy() for column in own)
+            question = Question(x, predicted=predicted, q=q, prior=prior, votes=votes, **fields)
             self._questions[id_] = question
             self._digest.add(id_, *question.key())
         assert self._digest.hex() == snapshot["digest"], "answers changed on the way"

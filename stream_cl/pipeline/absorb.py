@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_cl.core.limits import REASON_CHARS
-from stream_cl.core.protocols import REASONS, Bill, HearsAnswers, SeesDrift
+from stream_cl.core.protocols import REASONS, Bill, HearsAnswers, HearsCorrections, SeesDrift
 from stream_cl.core.records import Label
 from stream_cl.evaluation.conformal import NO_SET
 from stream_cl.evaluation.likelihood import given_to, keep_largest, rank_of
@@ -35,6 +35,8 @@ def absorb(state: State, scored: Scored, every: bool, quarantine: str | None) ->
         state.join.label_came(_early(scored, label), joined)
     state.evidence.commit(scored.verdicts.utility[scored.verdicts.decision.asked])
     state.quarantined = _train(state, joined, scored.rehearsals, quarantine)
+    for correction, _ in joined.corrections:
+        state.evidence.examples.correct(correction.id, correction.new)
     expired = state.join.expire(min(state.time_ms, state.read_to_ms), joined)
     outbox.withdrawn = [w.ids[0] for w in expired if w.entry["asked"][0]]
     outbox.dead_letters = joined.faults
@@ -125,6 +127,8 @@ def _train(state: State, joined: Joined, rehearsals: int, quarantine: str | None
         failure = state.guard.learn((x, y, weight), rehearsals, again)
         if failure is None and again is not None:
             state.query.learn(again.x, again.new)
+            if isinstance(state.query, HearsCorrections):
+                state.query.corrected(again.old)
             state.learned += len(by)
             state.count("relearned", len(by))
         if failure is None:
@@ -185,8 +189,8 @@ def _ask_again(state: State, scored: Scored, joined: Joined, outbox: Outbox) -> 
     if again is None or panel is None:
         return
     if state.asking:
-        read_to_ms, classes = min(state.time_ms, state.read_to_ms), len(state.join.classes)
-        outbox.asked_again = again.choose(panel, joined, scored, read_to_ms, classes)
+        read_to_ms = min(state.time_ms, state.read_to_ms)
+        outbox.asked_again = again.choose(panel, joined, scored, read_to_ms)
         state.count("asked_again", len(outbox.asked_again))
     if due := again.due():
         state.budget.spend(due)

@@ -23,7 +23,8 @@ import orjson
 from stream_cl.core.limits import ANSWERS_PER_QUESTION, REQUEST_BYTES_KEPT, REQUESTS_BYTES_MAX
 from stream_cl.core.snapshot import SetDigest, Snapshot
 from stream_cl.labels.join import Joined
-from stream_cl.labels.panel import Panel, Question
+from stream_cl.labels.panel import Panel
+from stream_cl.labels.question import Question
 from stream_cl.pipeline.publish import rfc3339
 from stream_cl.pipeline.requests import request_id
 from stream_cl.pipeline.scored import Scored
@@ -90,7 +91,7 @@ class AskAgain:
         self._reserve(id_, 0)
 
     def choose(
-        self, panel: Panel, joined: Joined, scored: Scored, read_to_ms: int, classes: int
+        self, panel: Panel, joined: Joined, scored: Scored, read_to_ms: int
     ) -> list[tuple[str, bytes]]:
         """The requests to repeat after a step, as (event id, value)."""
         self._lapse(read_to_ms)
@@ -105,7 +106,7 @@ class AskAgain:
                 chosen += asked
             elif question is None or question.asked_ms < 0:
                 self._give_back(id_)
-        return chosen + self._doubtful(panel, scored, classes)
+        return chosen + self._doubtful(panel, scored)
 
     def due(self) -> int:
         """What the budget is to be charged with since the last call; below 0 it gets back."""
@@ -118,13 +119,12 @@ class AskAgain:
         few = len(question.votes) < self.answers and question.attempt < ANSWERS_PER_QUESTION
         return few and question.asked_ms < 0
 
-    def _doubtful(self, panel: Panel, scored: Scored, classes: int) -> list[tuple[str, bytes]]:
+    def _doubtful(self, panel: Panel, scored: Scored) -> list[tuple[str, bytes]]:
         asked = np.flatnonzero(scored.verdicts.decision.asked)
         if not self.share or not len(asked):
             return []
         self._saved = min(self._saved + self.share * len(asked), SAVED + len(asked))
-        largest = 1.0 - scored.verdicts.uncertainty[asked]
-        new = np.mean([panel.unanswered_quality(p, classes) for p in largest.tolist()])
+        new = 1.0 - scored.verdicts.uncertainty[asked].mean()  # the largest probabilities
         chosen = []
         while self._saved >= 1.0:
             doubtful = panel.most_doubtful(scored.time_ms, self._ttl_ms, self._texts)

@@ -15,6 +15,7 @@ import orjson
 
 from stream_cl.core.clock import Clock
 from stream_cl.core.records import Chunk
+from stream_cl.pipeline.crowd import Crowd
 from stream_cl.pipeline.decoded import decoded
 from stream_cl.pipeline.scored import Scored
 from stream_cl.pipeline.state import State
@@ -36,6 +37,8 @@ class Outcome:
 
     truth: class name, None where it was not recorded: nobody answers, nothing is judged.
     predicted: class name, None where none was known or the event was refused.
+    asked: whether it was asked about at first. labels: asked for, further answers to a question
+        among them; spent: those asked for by the end of the event's step.
     seconds: spent in steps, answers included; reading the data is not.
     """
 
@@ -43,6 +46,7 @@ class Outcome:
     predicted: list[str | None] = field(default_factory=list)
     asked: list[bool] = field(default_factory=list)
     propensity: list[float] = field(default_factory=list)
+    spent: list[int] = field(default_factory=list)
     labels: int = 0
     steps: int = 0
     seconds: float = 0.0
@@ -104,32 +108,41 @@ def replay(
     delay_events: int,
     clock: Clock,
     progress: Callable[[int], None] = lambda _: None,
+    crowd: Crowd | None = None,
 ) -> Outcome:
-    """Run a recorded stream through a pipeline, answering what it asks.
+    """Run a recorded stream through a pipeline, answering what it asks, and asks again.
 
-    An answer is read `delay_events` events after its event; with 0 before the next step.
-    Where labels come for all events and the delay is 0 they come with them, and are learned
-    after the event is predicted.
+    An answer is read `delay_events` events after its event, or after its question was asked again;
+    with 0 before the next step. Where labels come for all events and the delay is 0 they come with
+    them, and are learned after the event is predicted. Without a `crowd` one annotator answers, who
+    is always right.
     """
-    outcome = Outcome()
+    outcome, crowd = Outcome(), crowd or Crowd(0)
     every = offline.plan.every
     with_label = every and delay_events == 0
     due: list[tuple[int, int, bytes]] = []
     batch: list[Row] = []
 
     def take() -> None:
-        events = [_event(len(outcome.truth) + i, row, with_label) for i, row in enumerate(batch)]
+        for row in batch:
+            if row.label is not None:
+                crowd.saw(row.label)
+        asking = crowd if with_label else None
+        events = [_event(len(outcome.truth) + i, row, asking) for i, row in enumerate(batch)]
         began = clock.monotonic_s()
         scored = offline.step(events, _answers(due, len(outcome.truth)))
         outcome.seconds += clock.monotonic_s() - began
         _record(outcome, scored, batch, offline)
         outcome.labels += sum(row.label is not None for row in batch) if with_label else 0
-        _ask(due, scored, outcome, every and not with_label, delay_events)
-        if delay_events == 0 and due:
+        _ask(due, scored, outcome, every and not with_label, delay_events, crowd)
+        _ask_again(due, offline, outcome, delay_events, crowd)
+        while delay_events == 0 and due:
             answers = _answers(due, len(outcome.truth))
             began = clock.monotonic_s()
             offline.step([], answers)
             outcome.seconds += clock.monotonic_s() - began
+            _ask_again(due, offline, outcome, delay_events, crowd)
+        outcome.spent += [outcome.labels] * len(batch)
         progress(len(outcome.truth))
         batch.clear()
 
@@ -142,11 +155,11 @@ def replay(
     return outcome
 
 
-def _event(number: int, row: Row, with_label: bool) -> bytes:
+def _event(number: int, row: Row, crowd: Crowd | None) -> bytes:
     kind = "features" if isinstance(row.features, dict) else "vector"
     event: dict[str, Any] = {"v": 1, "id": str(number), "time": number, kind: row.features}
-    if with_label and row.label is not None:
-        event["label"] = row.label
+    if crowd is not None and row.label is not None:
+        event["label"] = crowd.answer(str(number), row.label)["label"]
     return orjson.dumps(event)
 
 
@@ -177,7 +190,12 @@ def _record(outcome: Outcome, scored: Scored, batch: list[Row], offline: Offline
 
 
 def _ask(
-    due: list[tuple[int, int, bytes]], scored: Scored, outcome: Outcome, all_: bool, delay: int
+    due: list[tuple[int, int, bytes]],
+    scored: Scored,
+    outcome: Outcome,
+    all_: bool,
+    delay: int,
+    crowd: Crowd,
 ) -> None:
     """Put the answers to what was asked (or to everything) where they wait for their time."""
     decision = scored.verdicts.decision
@@ -185,6 +203,19 @@ def _ask(
         number = int(id_)
         label = outcome.truth[number]
         if label is not None and (asked or all_):
-            answer = {"id": id_, "label": label}
-            heapq.heappush(due, (number + delay, number, orjson.dumps(answer)))
+            answer = orjson.dumps(crowd.answer(id_, label))
+            heapq.heappush(due, (number + delay, number, answer))
         outcome.labels += asked or (all_ and label is not None)
+
+
+def _ask_again(
+    due: list[tuple[int, int, bytes]], offline: Offline, outcome: Outcome, delay: int, crowd: Crowd
+) -> None:
+    """The same for the questions that the last step asks again."""
+    for id_, question in offline.state.outbox.asked_again:
+        number = int(id_)
+        label = outcome.truth[number]
+        if label is not None:
+            answer = crowd.answer(id_, label, orjson.loads(question)["attempt"])
+            heapq.heappush(due, (len(outcome.truth) + delay, number, orjson.dumps(answer)))
+        outcome.labels += 1

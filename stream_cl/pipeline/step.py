@@ -79,6 +79,8 @@ def score(state: State, read: Decoded, time_ms: int, incarnation: int, plan: Pla
             time_ms=time_ms,
             keys=[raw_events.keys[row] for row in events.rows],
             predicted=_best(probabilities),
+            x=encoded.x,
+            spread=utilities.spread,
             **_room(state),
         )
     )

@@ -8,7 +8,13 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from stream_cl.core.protocols import HearsAnswers, QueryStrategy, SeesDrift, Utilities
+from stream_cl.core.protocols import (
+    HearsAnswers,
+    HearsCorrections,
+    QueryStrategy,
+    SeesDrift,
+    Utilities,
+)
 from stream_cl.core.records import FloatMatrix
 from stream_cl.core.snapshot import Snapshot
 
@@ -56,6 +62,11 @@ class Wrapper:
         """The strategy inside hears it, if it listens."""
         if isinstance(self.of, HearsAnswers):
             self.of.hear(y, predicted, cost)
+
+    def corrected(self, old: npt.NDArray[np.int64]) -> None:
+        """The strategy inside hears it, if it counts."""
+        if isinstance(self.of, HearsCorrections):
+            self.of.corrected(old)
 
     def snapshot(self) -> Snapshot:
         return {"of": self.of.snapshot(), **self._own()}

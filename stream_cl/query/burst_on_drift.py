@@ -108,7 +108,8 @@ class BurstOnDrift(Wrapper):
             if end >= over:  # a drift that goes on through a burst is the same one
                 over, drifts = end + self.events, drifts + 1
                 values[end:over] = 1.0
-        return Utilities(values, (replace(watch, left=max(over - n, 0), drifts=drifts), inner))
+        after = replace(watch, left=max(over - n, 0), drifts=drifts), inner
+        return Utilities(values, after, inner.spread)
 
     def commit(self, utilities: Utilities) -> None:
         """Make the state after `utilities` this strategy's state."""

@@ -7,8 +7,10 @@ counting less, and p_c what the learner says,
 
     utility of the inner strategy · Σ_c p_c · ((1 + min n) / (1 + n_c))^strength
 
-The factor is 1 for the class with the fewest labels. Where a hard choice of the predicted class
-would never ask for a class that the learner takes for another, the probabilities do.
+A label that turns out to be of another class counts for that one instead, as much as if it had just
+been learned. The factor is 1 for the class with the fewest labels. Where a hard choice of the
+predicted class would never ask for a class that the learner takes for another, the probabilities
+do.
 
 Memory: one number per class. Cost per event: O(k), and O(1) per label.
 """
@@ -59,7 +61,7 @@ class ClassBalance(Wrapper):
         share = ((1.0 + counts.min()) / (1.0 + counts)) ** self.strength
         # No matrix product and one layout: the bits do not depend on the number of rows.
         factor = np.add.reduce(np.multiply(asking.probabilities, share, order="C"), axis=1)
-        return Utilities(inner.values * factor, inner.after)
+        return Utilities(inner.values * factor, inner.after, inner.spread)
 
     def learn(self, x: FloatMatrix, y: npt.NDArray[np.int64]) -> None:
         """Count the labels, in their order."""
@@ -71,6 +73,12 @@ class ClassBalance(Wrapper):
             if self._gain > _LARGEST_GAIN:
                 self._counts /= self._gain
                 self._gain = 1.0
+
+    def corrected(self, old: npt.NDArray[np.int64]) -> None:
+        """Take labels back that were counted for the wrong class."""
+        super().corrected(old)
+        for number in old.tolist():
+            self._counts[number] = max(0.0, self._counts[number] - self._gain)
 
     def _own(self) -> Snapshot:
         return {"counts": self._counts.copy(), "gain": self._gain}

@@ -66,7 +66,7 @@ class CostAware(Wrapper):
         relative = np.maximum((known + PRIOR) / (self._answers[:k] + PRIOR), CHEAPEST)
         # No matrix product and one layout: the bits do not depend on the number of rows.
         cost = np.add.reduce(np.multiply(asking.probabilities, relative, order="C"), axis=1)
-        return Utilities(inner.values / cost**self.strength, inner.after)
+        return Utilities(inner.values / cost**self.strength, inner.after, inner.spread)
 
     def hear(
         self,

@@ -56,7 +56,7 @@ class Stochastic(Wrapper):
         if self.draw == "power":
             with np.errstate(divide="ignore"):  # what is worth nothing stays below all others
                 base = np.log(base)
-        return Utilities(np.logaddexp(0.0, base + noise), inner.after)
+        return Utilities(np.logaddexp(0.0, base + noise), inner.after, inner.spread)
 
 
 def gumbel(words: npt.NDArray[np.uint64]) -> npt.NDArray[np.float64]:

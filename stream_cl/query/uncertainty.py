@@ -27,16 +27,23 @@ class UncertaintySampling(Stateless):
     """Utility in [0, 1]; 1 while fewer than two classes are known. No state.
 
     Costs O(k) per event.
+
+    Args:
+        measure: one of `MEASURES`.
+        spread: how far questions are to be spread out, see `core.protocols.Utilities`; 0: not.
     """
 
     name = "uncertainty"
 
-    def __init__(self, measure: Measure = "margin") -> None:
+    def __init__(self, measure: Measure = "margin", spread: float = 0.05) -> None:
+        assert spread >= 0
         self.measure: Measure = measure
+        self.spread = spread
 
     def utility(self, asking: Asking) -> Utilities:
         """From the probabilities alone."""
-        return Utilities(uncertainty(asking.probabilities, self.measure))
+        values = uncertainty(asking.probabilities, self.measure)
+        return Utilities(values, spread=self.spread)
 
 
 def uncertainty(probabilities: Probabilities, measure: Measure) -> npt.NDArray[np.float64]:

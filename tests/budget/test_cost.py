@@ -7,6 +7,7 @@ import heapq
 import numpy as np
 import pytest
 
+from stream_cl.budget._state import Count, Level
 from stream_cl.budget.cost import CostBudget
 from stream_cl.core.protocols import Bill, Budget
 from stream_cl.testing.budget_contract import BudgetContract, candidates, part
@@ -120,3 +121,38 @@ def test_by_events():
         budget.charge([Bill("a", 0.1)] * int(decision.asked.sum()))
         asked.append(decision.asked.sum())
     assert np.sum(asked[50:]) == pytest.approx(0.3 * 5000, abs=20)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_hour_costs_more_than_it_may_where_a_dearer_annotator_takes_over(seed):
+    """Nobody knows before the first of his answers; what was asked meanwhile is paid back."""
+    money, when, _ = spent(
+        lambda: CostBudget(60.0, price=0.1, prices=PRICES),
+        seed=seed,
+        who=lambda hour, draw: "a" if hour < 4 else "b",
+    )
+    assert furthest(money, when, 60.0, HOUR_MS / 2) <= 0.05
+
+
+def test_prices_that_differ_do_not_move_what_is_open():
+    """A thousand questions are open, and answers cost now this, now that: each corrects its own."""
+    budget = CostBudget(60.0, price=0.2, prices=PRICES, cold_start=0)
+    budget.spend(1000)
+    before = budget.snapshot()["levels"][Level.DEFICIT]
+    for name in ["a", "b"] * 250:
+        budget.charge([Bill(name, None)])
+    after = budget.snapshot()["levels"][Level.DEFICIT]
+    assert after - before == pytest.approx(0.2 * 500 - 0.1 * 250 - 0.3 * 250)
+
+
+def test_what_a_question_was_charged_with_comes_back_whole():
+    """Answered, expired, given back: in the end nothing stays charged."""
+    budget = CostBudget(60.0, price=0.2, prices=PRICES, cold_start=0)
+    budget.spend(30)
+    budget.charge([Bill("a", None), Bill("b", None)])
+    budget.spend(10)
+    budget.refund(18)
+    budget.spend(-20)
+    levels = budget.snapshot()["levels"]
+    assert levels[Level.CHARGED] == pytest.approx(0.0, abs=1e-9)
+    assert budget.snapshot()["counts"][Count.OPEN] == 0

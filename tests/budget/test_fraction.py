@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stream_cl.budget._state import Count, Level
 from stream_cl.budget.fraction import FractionBudget
 from stream_cl.core.protocols import REASONS, Budget
 from stream_cl.testing.budget_contract import BudgetContract, candidates, in_steps, joined, part
@@ -213,3 +214,34 @@ def test_any_settings_keep_the_promises(fraction, floor, share, cold_start, size
     propensity, asked, held_out, _ = whole
     assert ((propensity >= min(1, fraction * floor) - 1e-12) & (propensity <= 1)).all()
     assert asked[held_out].all()
+
+
+@pytest.mark.parametrize("kind", ["rise and fall", "slow rise and fall", "rising", "drifting"])
+def test_in_all_it_is_within_one_percent(kind):
+    """The bill of a season: utilities that rise for long leave nothing over and nothing owed."""
+    n = settled(0.01) + 100_000
+    utility = UTILITIES[kind](np.arange(n), np.random.default_rng(2))
+    decision = FractionBudget(0.01).decide(candidates(n, 2, utility))
+    assert decision.asked[settled(0.01) :].sum() == pytest.approx(1000, rel=0.01)
+
+
+def test_there_is_no_line():
+    """Any event may be asked by choice, so a request names no utility from which on it would be."""
+    decision = FractionBudget(0.1).decide(candidates(2000))
+    assert decision.threshold is not None
+    assert np.isnan(decision.threshold).all()
+
+
+def test_a_checkpoint_of_before_is_taken_up():
+    """It has fewer levels: what is open was charged at the price, and no weight was averaged."""
+    budget = FractionBudget(0.1)
+    budget.commit(budget.decide(candidates(1000)))
+    saved = budget.snapshot()
+    old = {**saved, "levels": saved["levels"][: Level.CHARGED].copy()}
+    other = FractionBudget(0.1)
+    other.restore(old)
+    levels = other.snapshot()["levels"]
+    assert len(levels) == len(Level)
+    assert levels[Level.CHARGED] == saved["counts"][Count.OPEN]
+    assert levels[Level.WEIGHT] == 1.0
+    assert other.decide(candidates(500)).asked.sum() > 0

@@ -157,3 +157,42 @@ def test_time_that_stands_still_changes_nothing():
     before = budget.snapshot()["levels"].tobytes()
     budget.commit(budget.decide(part(candidates(50), 0, 0)))
     assert budget.snapshot()["levels"].tobytes() == before
+
+
+def crowded(hours: int, draw: np.random.Generator) -> np.ndarray:
+    """A third of each hour has seventeen times as many events."""
+    at = np.cumsum(draw.exponential(HOUR_MS / 40_000, size=hours * 40_000))
+    rate = np.where((at / HOUR_MS * 3).astype(int) % 4 == 1, 1.0, 0.06)
+    return at[draw.random(len(at)) < rate]
+
+
+@pytest.mark.parametrize("rate", [60.0, 120.0])
+@pytest.mark.parametrize("arrivals", [steady, crowded])
+def test_few_labels_an_hour_are_held_too(rate, arrivals):
+    """One person who answers sixty an hour gets no 66: three labels too many or too few at most."""
+    at_ms = arrivals(6, np.random.default_rng(8))
+    utility = np.random.default_rng(9).random(len(at_ms))
+    step_ms, asked, decisions = asked_when(lambda: PerTimeBudget(rate), at_ms, utility)
+    # An hour is cut at steps of five seconds, in which 0.2 labels of 120 an hour come in.
+    assert furthest(step_ms, asked, rate, HOUR_MS / 4) <= 0.05 + 1 / 600
+    high, low = utility > 0.8, utility < 0.2
+    assert asked[high].mean() > 1.5 * asked[low].mean(), "it still chooses"
+    assert joined(decisions)[0].min() > 0
+
+
+def test_the_floor_is_eased_after_a_question_and_has_a_floor_itself():
+    """What was spent too much is waited for; p stays large enough for figures to be sound."""
+    budget = PerTimeBudget(60.0, cold_start=30)
+    whole = candidates(20_000)
+    floors, shares = [], []
+    for start in range(0, 20_000, 20):
+        step = part(whole, start, start + 20)
+        step.time_ms = start * 100
+        decision = budget.decide(step)
+        budget.commit(decision)
+        spending = budget.spending()
+        floors.append(spending.floor / (0.3 * spending.target))
+        shares.append(decision.propensity.min() / spending.target)
+    assert min(floors) == pytest.approx(0.05), "the debt of the cold start"
+    assert max(floors) == pytest.approx(1.0)
+    assert min(shares[10:]) > 0.3 * 0.05 / 2, "the target moves within a step"

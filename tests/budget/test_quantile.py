@@ -69,3 +69,19 @@ def test_it_is_sharp():
     assert decision.asked[high].mean() > 0.9
     assert abs(decision.asked[low].mean() - 0.1 * 0.3) < 0.01
     assert decision.propensity.min() > 0
+
+
+def test_a_request_can_say_from_which_utility_on_it_would_have_been_asked():
+    """The line that people are shown is the one that decided."""
+    events = candidates(20_000, 1, np.random.default_rng(0).random(20_000))
+    decision = QuantileBudget(0.1).decide(events)
+    assert decision.threshold is not None
+    known = np.isfinite(decision.threshold)
+    assert known[decision.asked][10:].mean() > 0.9
+    assert not known[~decision.asked].any()
+    above = known & (events.utility > decision.threshold)
+    below = known & (events.utility < decision.threshold)
+    assert above.sum() > 500
+    assert below.sum() > 300
+    assert (decision.propensity[above] == 1.0).all()
+    assert (decision.propensity[below] < 1.0).all()

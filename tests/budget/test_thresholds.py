@@ -127,3 +127,26 @@ def test_the_randomised_threshold_is_smooth():
     sharp = VariableThreshold(0.1).decide(candidates(40_000, 1, utility)).propensity
     smooth = RandomisedThreshold(0.1).decide(candidates(40_000, 1, utility)).propensity
     assert np.mean((smooth > 0.15) & (smooth < 0.85)) > 2 * np.mean((sharp > 0.15) & (sharp < 0.85))
+
+
+@pytest.mark.parametrize("scale", ["utility", "rank"])
+def test_a_request_can_say_where_the_threshold_was(scale):
+    """Above it events are asked by choice; below it only to explore, and to catch up."""
+    utility = np.random.default_rng(0).random(20_000)
+    decision = VariableThreshold(0.1, scale=scale).decide(candidates(20_000, 1, utility))
+    assert decision.threshold is not None
+    known = np.isfinite(decision.threshold)
+    assert known[decision.asked][10:].mean() > 0.9
+    above = decision.propensity[known & (utility > decision.threshold)]
+    below = decision.propensity[known & (utility < decision.threshold)]
+    assert len(above) > 300
+    assert len(below) > 300
+    assert np.median(above) > 3 * np.median(below)
+    if scale == "utility":
+        assert ((decision.threshold[known] > 0) & (decision.threshold[known] < 1)).all()
+
+
+def test_a_randomised_threshold_is_no_line():
+    decision = RandomisedThreshold(0.1).decide(candidates(2000))
+    assert decision.threshold is not None
+    assert np.isnan(decision.threshold).all()

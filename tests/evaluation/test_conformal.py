@@ -118,3 +118,36 @@ def test_scores_of_another_window_are_refused():
     answered(sets, *stream(20, 4, 1))
     with pytest.raises(AssertionError):
         ConformalSets(0.8, 3, window=10).restore(sets.snapshot())
+
+
+def test_what_was_published_counts_where_the_learner_gets_better():
+    """Late answers are about sets of a worse learner, which were too large; by the threshold of now
+    alone nobody would see it."""
+    n, late, draw = 6000, 1500, np.random.default_rng(6)
+    logits = np.linspace(0.5, 2.5, n)[:, None] * draw.standard_normal((n, 6))
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    true = (draw.random(n)[:, None] > probabilities.cumsum(axis=1)).sum(axis=1).clip(max=5)
+    rank = (probabilities > probabilities[np.arange(n), true][:, None]).sum(axis=1)
+
+    def over(told: bool) -> float:
+        sets, published = ConformalSets(0.9, most=10), np.full(n, NO_SET)
+        for i in range(n):
+            published[i] = sets.sizes(probabilities[i : i + 1])[0]
+            if i >= late:
+                j = slice(i - late, i - late + 1)
+                size = published[j] if told else np.full(1, NO_SET)
+                answered(sets, probabilities[j], true[j], size)
+        had = published != NO_SET
+        return float((rank < published)[had].mean()) - 0.9
+
+    assert abs(over(True)) < 0.75 * over(False)
+
+
+def test_a_list_that_was_cut_moves_nothing():
+    """Three of six classes hold the truth as often as they do; other sets must not pay for it."""
+    probabilities, true = stream(2000, 6, seed=7, sharp=0.3)
+    cut, free = ConformalSets(0.9, most=3), ConformalSets(0.9, most=10)
+    for sets in (cut, free):
+        for i in range(len(true)):
+            answered(sets, probabilities[i : i + 1], true[i : i + 1])
+    assert cut.snapshot()["alpha"] > 0.02

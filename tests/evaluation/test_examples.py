@@ -56,3 +56,14 @@ def test_wide_events_do_not_make_it_large():
     """A request must not wait for a look through gigabytes."""
     store = Examples(width=65_536, shown=3)
     assert 1 <= store.capacity <= BYTES // (4 * 65_536)
+
+
+def test_a_corrected_answer_is_shown_as_it_is_now():
+    """People decide by what they are shown; a label that was found wrong must not go on."""
+    store = made(ENTRIES + 5)
+    before = store.snapshot()["number"].copy()
+    store.correct("7", 4)
+    store.correct("0", 4)
+    changed = before != store.snapshot()["number"]
+    assert set(np.flatnonzero(changed).tolist()) <= {7}, "the first ones have left"
+    assert store.snapshot()["number"][7] == 4

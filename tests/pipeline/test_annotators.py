@@ -48,6 +48,8 @@ def test_added(sections):
         assert made.pipeline.state.counts["corrected"] == 1
         assert made.pipeline.state.counts["relearned"] == 1
         assert learned(made) == 2
+        examples = made.pipeline.state.evidence.examples.snapshot()["number"]
+        assert examples.tolist() == [made.pipeline.state.join.classes.names.index("up")]
         assert letters(made) == []
 
 

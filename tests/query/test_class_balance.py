@@ -74,3 +74,14 @@ def test_counts_stay_finite_on_an_endless_stream():
     strategy = told(ClassBalance(UncertaintySampling(), 2, forget=0.1), *[0, 1] * 2000)
     assert np.isfinite(strategy.utility(sure(0, 1, k=2)).values).all()
     assert strategy.snapshot()["gain"] < 1e102
+
+
+def test_a_corrected_label_counts_once():
+    """A label that was learned twice, as two classes, would make both look well known."""
+    strategy = told(ClassBalance(RandomSampling(), 5, forget=1.0), *[0] * 10, 1)
+    outer = ClassBalance(strategy, 5, strength=0.0)
+    outer.learn(np.zeros((2, 1), np.float32), np.array([1, 2]))
+    outer.corrected(np.array([0, 0]))
+    assert strategy.utility(sure(0, 1, 2)).values == pytest.approx([2 / 9, 2 / 3, 1])
+    told(strategy).corrected(np.array([2, 2]))
+    assert strategy.utility(sure(2)).values == pytest.approx([1]), "never less than none"

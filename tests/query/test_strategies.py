@@ -8,7 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_cl.core.protocols import QueryStrategy
+from stream_cl.drift.adwin import Adwin
+from stream_cl.query.burst_on_drift import BurstOnDrift
+from stream_cl.query.class_balance import ClassBalance
+from stream_cl.query.cost_aware import CostAware
 from stream_cl.query.random import RandomSampling
+from stream_cl.query.stochastic import Stochastic
 from stream_cl.query.uncertainty import MEASURES, UncertaintySampling, uncertainty
 from stream_cl.testing.strategy_contract import StrategyContract, asking
 
@@ -89,3 +94,15 @@ def test_with_two_classes_all_measures_rank_alike(measure):
     both = np.stack([p, 1 - p], axis=1)
     order = np.argsort(-np.abs(p - 0.5))
     assert (np.diff(uncertainty(both, measure)[order]) >= -1e-12).all()
+
+
+def test_strategies_around_it_hand_on_how_far_questions_are_spread():
+    """Else the setting inside a wrapper would be read and do nothing."""
+    for around in (
+        ClassBalance(UncertaintySampling(spread=0.2), 60),
+        CostAware(UncertaintySampling(spread=0.2), 60),
+        Stochastic(UncertaintySampling(spread=0.2)),
+        BurstOnDrift(UncertaintySampling(spread=0.2), Adwin(0.9)),
+    ):
+        assert around.utility(asking(50, 3)).spread == 0.2, around.name
+    assert RandomSampling().utility(asking(5, 3)).spread == 0.0

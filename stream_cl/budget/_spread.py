@@ -1,0 +1,101 @@
+"""Questions are spread out: an event near a question of late has less to teach.
+
+Between two steps the learner stays as it is, and answers come later still. Whatever made one event
+uncertain makes its near neighbours uncertain too, so without this rule a run of near duplicates is
+asked about together, although the first answer would settle it: the redundancy that batches of
+questions have (Settles 2009, *Active Learning Literature Survey*, section 6.1). For an event x of
+utility u ≥ 0 and the last `KEPT` questions q that are learned from:
+
+    d² = min over q of |x − q|²
+    u ← u · (1 − exp(−d² / (spread · D)))
+
+D is the running mean of |x − q|², over the last hundred events or so, so `spread` has no unit: it
+says how near is near, as a share of what is usual. What counts is the order of events alone, not
+where steps end.
+
+Memory: 8 · KEPT · (width + 1) bytes. Cost: O(width + KEPT · m) per event, m of its numbers not
+zero.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from stream_cl.budget._state import Count, Level, State
+from stream_cl.core.protocols import Candidates
+from stream_cl.core.records import FloatMatrix
+
+KEPT: Final = 4
+"""Questions that an event is compared with. 2, 4 and 8 did equally well."""
+_MEMORY: Final = 100.0
+"""Events over which the mean distance is taken."""
+_NOTHING: Final = np.empty((0, 0), dtype=np.float32)
+
+
+def compared(candidates: Candidates) -> tuple[FloatMatrix, float]:
+    """What events are compared by, and how far questions are spread; nothing and 0 where not."""
+    if candidates.x is None or candidates.spread <= 0:
+        return _NOTHING, 0.0
+    return np.ascontiguousarray(candidates.x, dtype=np.float32), float(candidates.spread)
+
+
+def prepared(state: State, candidates: Candidates) -> State:
+    """The state with room for questions as wide as the events; it is changed where it has none."""
+    x = candidates.x
+    if x is None or candidates.spread <= 0 or len(state.questions) == x.shape[1] + 1:
+        return state
+    state.counts[Count.KEPT] = state.counts[Count.COMPARED] = 0
+    questions: npt.NDArray[np.float64] = np.zeros((x.shape[1] + 1, KEPT))
+    return state._replace(questions=questions)
+
+
+@numba.njit(cache=True)
+def spread_out(value: float, x: Any, i: int, spread: float, state: Any) -> float:
+    """The utility of event `x[i]` after the rule; the mean distance moves on."""
+    questions, counts, levels = state.questions, state.counts, state.levels
+    kept = min(counts[Count.KEPT], questions.shape[1])
+    if spread <= 0.0 or kept == 0:
+        return value
+    width = x.shape[1]
+    inner, own = np.zeros(kept), 0.0
+    for j in range(width):
+        number = float(x[i, j])
+        if number != 0.0:
+            own += number * number
+            for slot in range(kept):
+                inner[slot] += number * questions[j, slot]
+    nearest, total = math.inf, 0.0
+    for slot in range(kept):
+        # Rounding may leave a little less than nothing.
+        distance = max(0.0, own + questions[width, slot] - 2.0 * inner[slot])
+        nearest = min(nearest, distance)
+        total += distance
+    seen = counts[Count.COMPARED] = min(counts[Count.COMPARED] + 1, int(_MEMORY))
+    levels[Level.DISTANCE] += (total / kept - levels[Level.DISTANCE]) / seen
+    reach = spread * levels[Level.DISTANCE]
+    # All alike, or too far apart for numbers to say: nothing to tell events apart by.
+    if not 0.0 < reach < math.inf:
+        return value
+    return value * (1.0 - math.exp(-nearest / reach))
+
+
+@numba.njit(cache=True)
+def remember(x: Any, i: int, spread: float, held_out: bool, state: Any) -> None:
+    """Keep event `x[i]`, which was asked about, in the place of the oldest."""
+    if spread <= 0.0 or held_out:
+        return
+    questions, counts = state.questions, state.counts
+    width = x.shape[1]
+    slot = counts[Count.KEPT] % questions.shape[1]
+    own = 0.0
+    for j in range(width):
+        number = float(x[i, j])
+        questions[j, slot] = number
+        own += number * number
+    questions[width, slot] = own
+    counts[Count.KEPT] += 1
