@@ -184,21 +184,22 @@ def test_a_doubtful_label_is_asked_again_while_new_events_are_sure():
     given = {"trust": "dawid_skene", "relabel": 0.5}
     asks = {"floor": 0.5, "cold_start": 100}
     with driver(annotators=given, learner={"kind": "softmax"}, budget=asks) as made:
-        ids: list[str] = []
         for _ in range(30):
             new = made.events([{"x": 1.0}, {"x": -1.0}])
             made.settle(expiry=False)
             for name in ("anna", "ben"):
                 made.labels(dict(zip(new, ("up", "down"), strict=True)), annotator=name)
             made.settle(expiry=False)
-            ids += new
-        made.labels({ids[-1]: "up"}, annotator="carl")
-        made.labels({ids[-1]: "up"}, annotator="dora")
+        # Two who were always right until now, and of whom one must be wrong here.
+        (doubtful,) = made.events([{"x": -1.0}])
+        made.settle(expiry=False)
+        made.labels({doubtful: "down"}, annotator="anna")
+        made.labels({doubtful: "up"}, annotator="ben")
         made.settle(expiry=False)
         before = len(again(made))
         made.events([{"x": 1.0}, {"x": -1.0}])
         made.settle()
-        assert [one["id"] for one in again(made)[before:]][:1] == [ids[-1]]
+        assert [one["id"] for one in again(made)[before:]][:1] == [doubtful]
         assert len(again(made)) == made.pipeline.state.counts["asked_again"]
         assert len(again(made)) <= made.pipeline.state.counts["asked"] / 2
 

@@ -63,6 +63,9 @@ def test_a_question_gets_its_answers_within_the_spend(delay):
     )
     questions = sum(outcome.asked)
     assert outcome.labels == pytest.approx(0.2 * N, abs=40)
+    assert len(outcome.spent) == N
+    assert outcome.spent == sorted(outcome.spent)
+    assert outcome.spent[-1] == outcome.labels, "what pictures draw accuracy against"
     assert 2.2 * questions < outcome.labels <= 3 * questions
     people = found["details"]["annotators"]
     assert {f"annotator-{i}" for i in range(3)} <= set(people)
