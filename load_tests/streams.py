@@ -31,7 +31,11 @@ FILES: Final[dict[str, tuple[str, ...]]] = {
 }
 NAMES: Final = tuple(FILES)
 _LIMITS: Final = {"airlines": 100_000}
-_SETS: Final[dict[str, tuple[str, ...]]] = {"mnist": ("encoder={kind: vector, width: 784}",)}
+_SETS: Final[dict[str, tuple[str, ...]]] = {
+    "mnist": ("encoder={kind: vector, width: 784}",),
+    # Numbers in the file, and codes all the same.
+    "airlines": ("encoder.categories=[airline, airport_from, airport_to, day_of_week]",),
+}
 
 
 def sets(name: str) -> tuple[str, ...]:

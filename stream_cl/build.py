@@ -162,7 +162,7 @@ def encoder(config: encoding.AnyEncoder) -> Encoder:
             from stream_cl.decode.hashing import HashingEncoder
 
             overflow = round(config.overflow * config.width)
-            return HashingEncoder(config.width, overflow, config.text_words)
+            return HashingEncoder(config.width, overflow, config.text_words, config.categories)
         case encoding.ColumnsEncoder():
             from stream_cl.decode.columns import ColumnsEncoder
 

@@ -92,6 +92,12 @@ class HashingEncoder(Section):
         le=limits.FEATURE_TEXT_BYTES,
         description="A text of more words than this is read word by word, any other is a category.",
     )
+    categories: FeatureNames = Field(
+        (),
+        max_length=limits.WIDTH_MAX,
+        description="Names of features whose numbers are codes, such as an airport's: every value "
+        "is a category.",
+    )
 
 
 class ColumnsEncoder(Section):

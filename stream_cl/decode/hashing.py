@@ -6,6 +6,7 @@
 | number i of a vector | `[i]` | standardised |
 | text of at most `text_words` words | `f=text` | 1 |
 | longer text | `f~word` for each distinct word, lower case | 1/√(distinct words) |
+| anything of a feature in `categories` | `f=value` | 1 |
 | null or absent | none | 0, for a number its mean |
 
 Keys get slots by `vocabulary.Vocabulary`. In a shared slot a key adds up with others, by its
@@ -15,6 +16,7 @@ sign: a number v as ± sign(v)·log1p|v|, a word or category as ± its value.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from math import sqrt
 from typing import Final, NamedTuple
 
@@ -84,13 +86,18 @@ class HashingEncoder:
         width: numbers per encoded event, at most `limits.WIDTH_MAX`.
         overflow: how many of these are shared by the keys that come last; 0 … width.
         text_words: a text of more words than this is read word by word.
+        categories: names of features whose values are names, whatever they look like: a number
+            is a code there, and 3, 3.0 and "3" are the same one.
     """
 
-    def __init__(self, width: int, overflow: int, text_words: int = 3) -> None:
+    def __init__(
+        self, width: int, overflow: int, text_words: int = 3, categories: Iterable[str] = ()
+    ) -> None:
         if not 0 < width <= WIDTH_MAX or not 0 <= overflow <= width:
             raise ValueError(f"need 0 < width ≤ {WIDTH_MAX} and 0 ≤ overflow ≤ width")
         self._width = width
         self._text_words = text_words
+        self._categories = frozenset(categories)
         self._vocabulary = Vocabulary(width - overflow, overflow)
         self._moments = no_moments(width)
         self._overflow_keys = 0
@@ -117,7 +124,7 @@ class HashingEncoder:
 
     def encode(self, events: Events) -> Encoded:
         schema = same_names(events) or _same_length(events)
-        if schema:
+        if schema and self._numeric(schema):
             return self._encode_alike(events, schema)
         return self._encode_any(events)
 
@@ -170,8 +177,8 @@ class HashingEncoder:
         for features, packed, vector in zip(
             events.features, events.numbers, events.vectors, strict=True
         ):
-            if packed is not None:
-                schema = tuple(features) if features is not None else len(vector or ())
+            schema = tuple(features) if features is not None else len(vector or ())
+            if packed is not None and self._numeric(schema):
                 layout = self._layout(schema, added)
                 entries.values.extend(np.frombuffer(packed)[layout.columns].tolist())
                 entries.slots.extend(layout.slots.tolist())
@@ -189,6 +196,10 @@ class HashingEncoder:
         put_entries(starts, values, slots, modes, places, moments, x)
         overflow_keys = self._overflow_keys + entries.overflow_keys
         return Encoded(x, [], _Update(added, touched, moments, overflow_keys))
+
+    def _numeric(self, schema: tuple[str, ...] | int) -> bool:
+        """Whether the numbers of a schema are all read as numbers."""
+        return isinstance(schema, int) or self._categories.isdisjoint(schema)
 
     def _layout(self, schema: tuple[str, ...] | int, added: dict[str, int]) -> _Layout:
         """Where the numbers of a schema go: names, or the length of a vector."""
@@ -224,7 +235,10 @@ class HashingEncoder:
             prefix = self._prefixes.get(name)
             if prefix is None:
                 prefix = self._remember(name)
-            if type(value) is not str:
+            if name in self._categories:
+                code = value if type(value) is str else f"{float(value):.17g}"
+                self._enter_one(f"{prefix}={code}", 1.0, ADD, entries, added)
+            elif type(value) is not str:
                 self._enter_one(prefix, value, SCALE, entries, added)
             elif len(value) < 2 * self._text_words or len(value.split()) <= self._text_words:
                 self._enter_one(f"{prefix}={value}", 1.0, ADD, entries, added)

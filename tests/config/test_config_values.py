@@ -40,6 +40,7 @@ def other_value(value: Any, key: str) -> Any:
         "learner.model": "naive_bayes.GaussianNB",
         "learner.parameters": {"a": 1},
         "encoder.columns": ["x", "y"],
+        "encoder.categories": ["x", "y"],
         "query.measure": "vote_entropy" if value == "kl" else "entropy",
         "query.draw": "softmax",
         "requests.candidates": 3,

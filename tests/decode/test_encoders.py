@@ -72,6 +72,12 @@ class TestWideHashingContract(TestSmallHashingContract):
         return lambda: HashingEncoder(512, 0)
 
 
+class TestCategoriesContract(TestSmallHashingContract):
+    @pytest.fixture
+    def make(self) -> MakeEncoder:
+        return lambda: HashingEncoder(16, 8, categories=["b", "absent"])
+
+
 class TestVectorContract(EncoderContract):
     standardises = False
 
@@ -117,6 +123,7 @@ def test_any_events_any_split(made: list[Any], sizes: list[int]) -> None:
         lambda: ColumnsEncoder(["a", "b", "é"]),
         lambda: HashingEncoder(6, 3),
         lambda: HashingEncoder(64, 0),
+        lambda: HashingEncoder(64, 0, categories=["a"]),
         lambda: VectorEncoder(2, standardise=True),
     ]
     for make in makes:
@@ -197,6 +204,17 @@ def test_hashing_text_by_words() -> None:
     assert _last(encoder, {"t": "! ? . ,"}) == [0.0] * 8
 
 
+def test_a_code_is_a_category_however_it_comes() -> None:
+    """An airport's number says nothing by its size, and it is the same airport as 3, 3.0 or "3",
+    alone, beside others, and in events that are of numbers only."""
+    encoder = HashingEncoder(8, 0, categories=["airport", "place"])
+    assert _last(encoder, {"airport": 3, "size": 1.0}, {"airport": 3.0}, {"airport": "3"})[0] == 1
+    assert encoder.keys == ["airport=3", "size"]
+    _last(encoder, {"airport": 0.5}, {"airport": True}, {"place": "one of more words than three"})
+    assert encoder.keys[2:] == ["airport=0.5", "airport=1", "place=one of more words than three"]
+    assert _last(encoder, {"airport": None, "size": None}) == [0] * 8
+
+
 def test_hashing_overflow_is_signed_and_shared() -> None:
     """A vocabulary that is full still hears of new keys."""
     encoder = HashingEncoder(4, 3)
@@ -243,13 +261,10 @@ def test_no_feature_is_taken_for_another() -> None:
 
 def test_airlines_is_mostly_categories(data_dir: Path) -> None:
     """A real stream with thousands of categories keeps within its width."""
-    numeric = {"time", "length"}
-    made = [
-        {name: float(v) if name in numeric else v for name, v in row.items()}
-        for row in rows_of(data_dir / "airlines_chrono.csv.gz", 3000)
-    ]
-    events = events_of(*made)
-    encoder = HashingEncoder(256, 64)
+    rows = rows_of(data_dir / "airlines_chrono.csv.gz", 3000)
+    events = events_of(*({name: float(value) for name, value in row.items()} for row in rows))
+    codes = ["airline", "flight", "airport_from", "airport_to", "day_of_week", "day"]
+    encoder = HashingEncoder(256, 64, categories=codes)
     x = encode_in_steps(encoder, events, [1, 100, 1000])
     assert len(encoder.keys) == 192
     assert encoder.counters["overflow_keys"] > 0
