@@ -31,6 +31,7 @@ from stream_cl import build
 from stream_cl.cli.evaluate import recorded
 from stream_cl.config import Config
 from stream_cl.core.protocols import Candidates, Decision
+from stream_cl.core.records import FloatMatrix
 from stream_cl.evaluation.confusion import Confusion
 from stream_cl.evaluation.intervals import Estimate, WeightedSums
 from stream_cl.evaluation.late import OpenQuestions, missing, standing_for
@@ -50,12 +51,15 @@ _LOOKS: Final = 10
 
 class Trace(NamedTuple):
     """A learner's way through a stream: `true`, `predicted int64 [n]`, `utility float64 [n]`; when
-    the answer to each event comes, `arrival float64 [n]` in events."""
+    the answer to each event comes, `arrival float64 [n]` in events. The encoded events `x [n, d]`
+    and how far questions about them are spread out."""
 
     true: npt.NDArray[np.int64]
     predicted: npt.NDArray[np.int64]
     utility: npt.NDArray[np.float64]
     arrival: npt.NDArray[np.float64]
+    x: FloatMatrix
+    spread: float
 
     @property
     def right(self) -> npt.NDArray[np.bool_]:
@@ -117,6 +121,8 @@ def trace(path: Path, limit: int, median: float = 0) -> Trace:
         number.setdefault(row.label, len(number) - 1)
     predicted: list[int] = []
     utility: list[float] = []
+    encoded: list[FloatMatrix] = []
+    spread = 0.0
     for step in steps(Config(), rows, late):
         probabilities = step.scored.verdicts.probabilities
         n, k = probabilities.shape
@@ -124,9 +130,12 @@ def trace(path: Path, limit: int, median: float = 0) -> Trace:
         best = probabilities.argmax(axis=1).tolist() if k else []
         predicted += [number[names[i]] for i in best] if k else [-1] * n
         utility += step.scored.verdicts.utility.tolist()
+        encoded.append(step.scored.encoded.x)
+        spread = step.scored.utilities.spread
     true = np.array([number[row.label] for row in rows])
     events = np.arange(len(rows))
-    return Trace(true, np.array(predicted), np.array(utility), events + late[: len(rows)])
+    arrival, x = events + late[: len(rows)], np.concatenate(encoded)
+    return Trace(true, np.array(predicted), np.array(utility), arrival, x, spread)
 
 
 def coverage(traced: Trace, runs: int) -> Cells:
@@ -178,6 +187,8 @@ def _decide(traced: Trace, seed: int) -> Decision:
             np.ones(n, dtype=np.bool_),
             room=10**9,
             room_floor=10**9,
+            x=traced.x,
+            spread=traced.spread,
         )
     )
 

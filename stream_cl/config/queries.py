@@ -25,7 +25,7 @@ class UncertaintyQuery(Section):
         "margin", description="How uncertainty is measured."
     )
     spread: float = Field(
-        0.05,
+        0.2,
         ge=0,
         le=100,
         description="How near to one of the last questions an event has less to teach, as a share "

@@ -35,7 +35,7 @@ class UncertaintySampling(Stateless):
 
     name = "uncertainty"
 
-    def __init__(self, measure: Measure = "margin", spread: float = 0.05) -> None:
+    def __init__(self, measure: Measure = "margin", spread: float = 0.2) -> None:
         assert spread >= 0
         self.measure: Measure = measure
         self.spread = spread
