@@ -65,19 +65,19 @@ class Wanted:
 
 def grid(wanted: Wanted) -> None:
     """Print the table, and write it with its picture into the cache folder."""
-    found = _run(wanted, RATES, RATES)
+    found = run_ways(wanted, RATES, RATES)
     made = lines(found)
     text = write(found, wanted.cache)
     say(text)
     _targets(made, found)
     if wanted.limit is None:
         _simulated(made)
-    put(wanted.page, "grid", f"{_caption(wanted)}\n\n{markdown(made)}")
+    put(wanted.page, "grid", f"{caption(wanted)}\n\n{markdown(made)}")
 
 
 def reach(wanted: Wanted) -> None:
     """Print the share of random's labels that each stream needs."""
-    found = lines(_run(wanted, REACH_RATES, [_GOAL_RATE]))
+    found = lines(run_ways(wanted, REACH_RATES, [_GOAL_RATE]))
     rows, shares = [], []
     for name in wanted.streams:
         of = [line for line in found if line.stream == name]
@@ -112,7 +112,8 @@ def reached(points: Sequence[tuple[float, float]], goal: float) -> float:
     return float("inf")
 
 
-def _run(wanted: Wanted, rates: Sequence[float], control_rates: Sequence[float]) -> Runs:
+def run_ways(wanted: Wanted, rates: Sequence[float], control_rates: Sequence[float]) -> Runs:
+    """Every way that is wanted at `rates`, and `random` at `control_rates`."""
     planned = []
     for name in wanted.streams:
         stream = streams.stream(name, wanted.data_dir, wanted.limit)
@@ -165,7 +166,8 @@ def settings(wanted: Wanted) -> str:
     return f"Measured with code {code_digest()[:8]}: {limit}, {wanted.seeds} seeds, {given}"
 
 
-def _caption(wanted: Wanted) -> str:
+def caption(wanted: Wanted) -> str:
+    """What stands above a table of accuracies."""
     return (
         f"{settings(wanted)}. Accuracy is the mean over the seeds with its 95 % t interval; the "
         "difference to `random` is paired by seed, p adjusted after Holm over all lines."
