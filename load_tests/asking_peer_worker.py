@@ -5,30 +5,27 @@ from __future__ import annotations
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable
-from itertools import islice
 from time import process_time
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import orjson
 from skactiveml import stream as peers
 from skactiveml.base import SkactivemlClassifier
 from skactiveml.stream.budgetmanager import BalancedIncrementalQuantileFilter
 
 from load_tests import streams
+from load_tests.asking_arrays import encoded
 from load_tests.asking_peer import PeerJob
 from stream_cl import build
 from stream_cl.cli.compare_worker import checked_config, main
-from stream_cl.config import Config
 from stream_cl.core.protocols import Learner
-from stream_cl.core.records import FloatMatrix, RawRecords
+from stream_cl.core.records import FloatMatrix
 from stream_cl.pipeline.offline import Row
 
 COLD_START: Final = 10
 _KEPT: Final = 500
 """Labelled events that strategies which look at them are given, the latest."""
-_CHUNK: Final = 1000
 
 
 class Wrapped(SkactivemlClassifier):  # type: ignore[misc]  # it ships no types
@@ -50,28 +47,6 @@ class Wrapped(SkactivemlClassifier):  # type: ignore[misc]  # it ships no types
         if not known.shape[1]:
             return np.full((len(x), k), 1 / k)
         return np.pad(known, ((0, 0), (0, k - known.shape[1])))
-
-
-def encoded(config: Config, rows: Iterable[Row]) -> tuple[FloatMatrix, npt.NDArray[np.int64]]:
-    """The stream as our pipeline's learner sees it: `x float32 [n, d]`, classes `y [n]`."""
-    encoder, decoder = build.encoder(config.encoder), build.decoder(config.format, config.folder)
-    parts, labels, names = [], [], dict[str | None, int]()
-    given = iter(rows)
-    while part := list(islice(given, _CHUNK)):
-        start = len(labels)
-        values: list[bytes | None] = []
-        for i, row in enumerate(part, start=start):
-            kind = "features" if isinstance(row.features, dict) else "vector"
-            values.append(orjson.dumps({"id": str(i), "time": i, kind: row.features}))
-            labels.append(names.setdefault(row.label, len(names)))
-        n = len(part)
-        raw = RawRecords("events", [0] * n, list(range(n)), [None] * n, values, [()] * n)
-        events, _ = decoder.events(raw)
-        found = encoder.encode(events)
-        encoder.commit(found)
-        assert len(found.x) == n
-        parts.append(found.x)
-    return np.concatenate(parts), np.array(labels, dtype=np.int64)
 
 
 def _strategy(name: str, classes: int, rate: float, seed: int) -> Any:
