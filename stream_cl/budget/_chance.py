@@ -35,13 +35,16 @@ def target_now(settings: Any, counts: Any, levels: Any) -> float:
 
     By time it is money per millisecond times milliseconds per event. The gap between events
     is estimated from the logical times before this one; where more events have come at this
-    time than it lets expect, they count at once, each with its share of the time.
+    time than it lets expect, they count at once, each with its share of the time. Before any gap
+    is known, as where a stream's whole past comes at once, what is spent ahead of time is held
+    within a few times what may be saved up.
     """
     price = levels[Level.PRICE] * settings.answers
     if settings.per_event > 0.0:
         return float(min(1.0, settings.per_event / price))
     if counts[Count.OBSERVED] == 0:
-        return float(settings.start)
+        ahead = levels[Level.GRANTED] / (settings.deficit_max * price)
+        return float(settings.start * math.exp(-ahead))
     gap = levels[Level.GAP_MS]
     if levels[Level.ELAPSED_MS] > 0.0:
         arrived = counts[Count.ARRIVED] + 1.0

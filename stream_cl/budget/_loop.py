@@ -65,7 +65,12 @@ def _book(settings: Any, state: Any, target: float, p: float, asked: bool) -> No
     levels[Level.WAITING] -= paid_back
     levels[Level.REFUNDED] += paid_back
     price = levels[Level.PRICE] * settings.answers
-    balance = levels[Level.DEFICIT] + (target + paid_back - asked) * price
+    owed = levels[Level.OWED]
+    if paid_back > 0.0:
+        owed *= paid_back / (levels[Level.WAITING] + paid_back)
+        levels[Level.OWED] -= owed
+        levels[Level.DEFICIT] += owed
+    balance = levels[Level.DEFICIT] + (target - asked) * price
     levels[Level.DEFICIT] = min(balance, settings.deficit_max * price)
     levels[Level.GRANTED] += target * price
     levels[Level.CHARGED] += asked * price
@@ -81,7 +86,8 @@ def decide(
     """Decide n events in their order; changes `state` and fills `given`.
 
     columns: utility, ask_draw, held_out_draw, allowed, key (`int64`, 0: none), predicted class,
-    `x [n, width]` and how far questions are spread; x is empty where they are not. given:
+    `x [n, width]` and how far questions about each event are spread; x is empty where none are.
+    given:
     propensity, asked, held_out, reason, and the utility above which an event would have been asked
     by choice (of what was asked; not a number where there is no such line).
     """
@@ -89,7 +95,7 @@ def decide(
     propensity, asked, held_out, reason, lines = given
     ring, counts, levels, limits = state.ring, state.counts, state.levels, state.limits
     for i in range(utility.shape[0]):
-        value = spread_out(utility[i], x, i, spread, state)
+        value = spread_out(utility[i], x, i, spread[i], state)
         lo, hi = ranks(value, ring, counts[Count.RANKED])
         counts[Count.EVENTS] += 1
         target = target_now(settings, counts, levels)
@@ -141,4 +147,4 @@ def decide(
             _note(counts, limits, keys[i], predicted[i])
             counts[Count.ASKED] += 1
             counts[Count.OPEN] += settings.answers
-            remember(x, i, spread, own, state)
+            remember(x, i, spread[i], own, state)

@@ -154,20 +154,21 @@ class RankedBudget:
         self._state = decision.after
 
     def refund(self, expired: int) -> None:
-        """Labels to be paid back, a few at a time."""
-        self._close(expired * self._settings.answers)
-        self._state.levels[Level.WAITING] += expired
+        """Labels to be paid back, a few at a time, for what they were charged with."""
+        levels = self._state.levels
+        levels[Level.OWED] += self._close(expired * self._settings.answers)
+        levels[Level.WAITING] += expired
 
     def spend(self, labels: int) -> None:
         """Charge labels that were asked for besides; below 0 gives back what is not needed."""
         counts, levels = self._state.counts, self._state.levels
         counts[Count.BESIDES] += labels
-        levels[Level.DEFICIT] -= labels * levels[Level.PRICE]
         if labels > 0:
             counts[Count.OPEN] += labels
             levels[Level.CHARGED] += labels * levels[Level.PRICE]
+            levels[Level.DEFICIT] -= labels * levels[Level.PRICE]
         else:
-            self._close(-labels)
+            levels[Level.DEFICIT] += self._close(-labels)
 
     def charge(self, bills: Sequence[Bill]) -> None:
         """A label is a label: what it cost changes nothing here."""
@@ -235,17 +236,18 @@ class RankedBudget:
             # A limit that was set or lifted since: what was asked before does not count for it.
             state["limits"] = np.zeros_like(self._state.limits)
             state["limits"][:, 0] = np.iinfo(np.int64).min
-        state["levels"] = _all_levels(state["levels"], state["counts"])
+        state["levels"] = _all_levels(state["levels"], state["counts"], self._settings.answers)
         self._state = State(**state)
 
 
 def _all_levels(
-    levels: npt.NDArray[np.float64], counts: npt.NDArray[np.int64]
+    levels: npt.NDArray[np.float64], counts: npt.NDArray[np.int64], answers: int
 ) -> npt.NDArray[np.float64]:
     """All levels that there are now; a checkpoint may have fewer, of the time before."""
     every = np.zeros(len(Level))
     every[Level.CHARGED] = counts[Count.OPEN] * levels[Level.PRICE]
     every[Level.WEIGHT] = 1.0
+    every[Level.OWED] = levels[Level.WAITING] * levels[Level.PRICE] * answers
     every[: len(levels)] = levels
     return every
 

@@ -37,17 +37,24 @@ _MEMORY: Final = 100.0
 _NOTHING: Final = np.empty((0, 0), dtype=np.float32)
 
 
-def compared(candidates: Candidates) -> tuple[FloatMatrix, float]:
-    """What events are compared by, and how far questions are spread; nothing and 0 where not."""
-    if candidates.x is None or candidates.spread <= 0:
-        return _NOTHING, 0.0
-    return np.ascontiguousarray(candidates.x, dtype=np.float32), float(candidates.spread)
+def compared(candidates: Candidates) -> tuple[FloatMatrix, npt.NDArray[np.float64]]:
+    """What events are compared by, `[n, d]`, and how far questions about each are spread, `[n]`;
+    nothing and 0 where they are not."""
+    spread = np.zeros(len(candidates.utility))
+    if candidates.x is None or not _wanted(candidates):
+        return _NOTHING, spread
+    spread[:] = candidates.spread
+    return np.ascontiguousarray(candidates.x, dtype=np.float32), spread
+
+
+def _wanted(candidates: Candidates) -> bool:
+    return bool(np.any(np.asarray(candidates.spread) > 0))
 
 
 def prepared(state: State, candidates: Candidates) -> State:
     """The state with room for questions as wide as the events; it is changed where it has none."""
     x = candidates.x
-    if x is None or candidates.spread <= 0 or len(state.questions) == x.shape[1] + 1:
+    if x is None or not _wanted(candidates) or len(state.questions) == x.shape[1] + 1:
         return state
     state.counts[Count.KEPT] = state.counts[Count.COMPARED] = 0
     questions: npt.NDArray[np.float64] = np.zeros((x.shape[1] + 1, KEPT))
@@ -64,7 +71,7 @@ def spread_out(value: float, x: Any, i: int, spread: float, state: Any) -> float
     width = x.shape[1]
     inner, own = np.zeros(kept), 0.0
     for j in range(width):
-        number = float(x[i, j])
+        number = np.float64(x[i, j])  # squares of large float32 are not finite
         if number != 0.0:
             own += number * number
             for slot in range(kept):
@@ -81,7 +88,7 @@ def spread_out(value: float, x: Any, i: int, spread: float, state: Any) -> float
     # All alike, or too far apart for numbers to say: nothing to tell events apart by.
     if not 0.0 < reach < math.inf:
         return value
-    return value * (1.0 - math.exp(-nearest / reach))
+    return value * -math.expm1(-nearest / reach)
 
 
 @numba.njit(cache=True)
@@ -94,7 +101,7 @@ def remember(x: Any, i: int, spread: float, held_out: bool, state: Any) -> None:
     slot = counts[Count.KEPT] % questions.shape[1]
     own = 0.0
     for j in range(width):
-        number = float(x[i, j])
+        number = np.float64(x[i, j])
         questions[j, slot] = number
         own += number * number
     questions[width, slot] = own

@@ -48,6 +48,7 @@ class Level(IntEnum):
     CHARGED = 10  # money that the questions which are open were charged with
     WEIGHT = 11  # mean of the weights by rank of the latest events, at least 1
     DISTANCE = 12  # mean squared distance of an event to the questions before it
+    OWED = 13  # money that the questions to be paid back were charged with
 
 
 class State(NamedTuple):

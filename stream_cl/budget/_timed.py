@@ -89,8 +89,9 @@ class TimedBudget(RankedBudget):
         if arrived == 0:
             levels[Level.ELAPSED_MS] = before_ms + elapsed_ms
             return
-        if before_ms > 0 and self._settings.per_ms > 0:
-            self._observe(state, before_ms / arrived, arrived)
+        if self._settings.per_ms > 0:
+            if before_ms > 0:
+                self._observe(state, before_ms / arrived, arrived)
             price = float(levels[Level.PRICE]) * self._settings.answers
             earned = self._settings.per_ms * before_ms - float(levels[Level.GRANTED])
             most = self._settings.deficit_max * price

@@ -14,7 +14,8 @@ noise of that price would count as often as questions are open. The target b is 
 over the price; by events the rule is that of `budget.fraction`, by time that of `budget._timed`.
 
 A question that nobody answered gives its expected price back a little at a time, as any
-refund. An answer that comes after that is not charged here.
+refund. An answer that comes after that is not charged here. What one answer says it cost counts
+as 100 expected prices at the most.
 """
 
 from __future__ import annotations
@@ -34,6 +35,9 @@ ANSWERS: Final = 15
 CHEAPEST: Final = 1e-3
 """Of the first price: what a label is expected to cost at the least. Were it nothing, every
 event would be asked."""
+DEAREST: Final = 100.0
+"""Expected prices that one answer counts as at the most: a slip of units, or a hostile record,
+would otherwise use up the money of years, and no answer would ever come to correct the price."""
 
 
 class CostBudget(TimedBudget):
@@ -68,7 +72,7 @@ class CostBudget(TimedBudget):
             per_event=0.0 if by_time else amount / 1000,
             per_ms=amount / HOUR_MS if by_time else 0.0,
             horizon=horizon(amount / price, burst) if by_time else HORIZON,
-            deficit_max=burst if by_time else DEFICIT_MAX,
+            deficit_max=burst if by_time else min(burst, DEFICIT_MAX),
         )
         super().__init__(settings, hours, **shared)
         self._prices = dict(prices or {})
@@ -80,8 +84,8 @@ class CostBudget(TimedBudget):
         counts, levels = self._state.counts, self._state.levels
         for bill in bills:
             stated = self._prices.get(bill.annotator, self._price)
-            cost = stated if bill.cost is None else max(0.0, bill.cost)
             old, answers = float(levels[Level.PRICE]), int(counts[Count.ANSWERED])
+            cost = stated if bill.cost is None else max(0.0, min(bill.cost, DEAREST * old))
             new = old + (cost - old) / min(answers + 2, ANSWERS)
             levels[Level.DEFICIT] += self._close(int(bill.closes)) - cost
             levels[Level.PAID] += cost

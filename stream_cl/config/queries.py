@@ -92,7 +92,7 @@ class VessalQuery(_SketchedQuery):
     kind: Literal["vessal"] = "vessal"
     window: int = Field(
         1000,
-        ge=2,
+        ge=10,
         le=limits.CAPACITY_MAX,
         description="Events after which one counts for a third of what it did.",
     )

@@ -162,12 +162,13 @@ class Utilities:
     values: `float64 [n]`, finite; larger is more useful, only the order matters.
     after: the strategy's state after these events; `QueryStrategy.commit` makes it its own.
     spread: how far questions are to be spread out, as a share of the usual squared distance between
-    events; values are at least 0 then. 0: it does not matter how near events are.
+    events, of all or of each, `float64 [n]`; values are at least 0 where it is not 0. 0: it does
+    not matter how near events are.
     """
 
     values: npt.NDArray[np.float64]
     after: Any = None
-    spread: float = 0.0
+    spread: float | npt.NDArray[np.float64] = 0.0
 
 
 class QueryStrategy(Stateful, Protocol):
@@ -256,7 +257,7 @@ class Candidates:
     keys: Sequence[bytes | None] = ()
     predicted: npt.NDArray[np.int64] | None = None
     x: FloatMatrix | None = None
-    spread: float = 0.0
+    spread: float | npt.NDArray[np.float64] = 0.0
 
 
 @dataclass(slots=True)

@@ -43,6 +43,7 @@ from stream_cl.decode.vocabulary import Vocabulary, escape
 
 _WORD: Final = re.compile(r"\w+")
 _LAYOUTS_KEPT: Final = 64
+_WHOLE_MAX: Final = 2**53
 _PREFIXES_KEPT: Final = 4096
 
 
@@ -87,7 +88,8 @@ class HashingEncoder:
         overflow: how many of these are shared by the keys that come last; 0 … width.
         text_words: a text of more words than this is read word by word.
         categories: names of features whose values are names, whatever they look like: a number
-            is a code there, and 3, 3.0 and "3" are the same one.
+            is a code there, and 3, 3.0 and "3" are the same one. A boolean is 0 or 1. Whole
+            numbers beyond 2⁵³ have to come as text, since a number does not hold all of them.
     """
 
     def __init__(
@@ -236,7 +238,7 @@ class HashingEncoder:
             if prefix is None:
                 prefix = self._remember(name)
             if name in self._categories:
-                code = value if type(value) is str else f"{float(value):.17g}"
+                code = value if type(value) is str else _code(float(value))
                 self._enter_one(f"{prefix}={code}", 1.0, ADD, entries, added)
             elif type(value) is not str:
                 self._enter_one(prefix, value, SCALE, entries, added)
@@ -270,6 +272,11 @@ class HashingEncoder:
             self._prefixes.clear()
         prefix = self._prefixes[name] = escape(name)
         return prefix
+
+
+def _code(value: float) -> str:
+    """A number as people write it, whatever type it came as; 0 has no sign."""
+    return str(int(value)) if value.is_integer() and abs(value) <= _WHOLE_MAX else repr(value)
 
 
 def _same_length(events: Events) -> int:

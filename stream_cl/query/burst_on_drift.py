@@ -109,7 +109,10 @@ class BurstOnDrift(Wrapper):
                 over, drifts = end + self.events, drifts + 1
                 values[end:over] = 1.0
         after = replace(watch, left=max(over - n, 0), drifts=drifts), inner
-        return Utilities(values, after, inner.spread)
+        spread, burst = inner.spread, values == 1.0
+        if burst.any():  # else those far from the latest questions would rank above
+            spread = np.where(burst, 0.0, inner.spread)
+        return Utilities(values, after, spread)
 
     def commit(self, utilities: Utilities) -> None:
         """Make the state after `utilities` this strategy's state."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections import deque
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ HOUR_MS = 3_600_000
 
 class TestCostBudget(BudgetContract):
     def make(self) -> Budget:
-        return CostBudget(60.0, price=0.2, prices={"a": 0.1})
+        return CostBudget(60.0, price=0.2, prices={"a": 0.1}, burst=1000.0)
 
 
 class TestCostBudgetByEvents(BudgetContract):
@@ -156,3 +157,57 @@ def test_what_a_question_was_charged_with_comes_back_whole():
     levels = budget.snapshot()["levels"]
     assert levels[Level.CHARGED] == pytest.approx(0.0, abs=1e-9)
     assert budget.snapshot()["counts"][Count.OPEN] == 0
+
+
+def test_what_is_given_back_is_what_was_charged():
+    """Given back at today's price, a price that rose would buy labels with money nobody has."""
+    budget = CostBudget(100.0, per="1000_events", price=0.1, answers=3)
+    target = 0.0
+    late: deque[tuple[int, int]] = deque()
+    for step in range(400):
+        decision = budget.decide(candidates(50, step))
+        budget.commit(decision)
+        target += 50 * 100 / 1000
+        late.append((step + 100, int(decision.asked.sum())))
+        while late and late[0][0] <= step:
+            for _ in range(late.popleft()[1]):
+                budget.charge([Bill("a", 1.0)])
+                budget.spend(-2)
+    owed = budget.snapshot()["levels"][Level.DEFICIT] + budget.snapshot()["levels"][Level.CHARGED]
+    assert budget.spending().paid + owed == pytest.approx(target, rel=0.02)
+
+
+def test_an_expired_question_brings_back_what_it_was_charged():
+    """As above, with questions that nobody answered before the price rose."""
+    budget = CostBudget(100.0, per="1000_events", price=0.1)
+    budget.commit(budget.decide(candidates(5_000)))
+    charged = budget.snapshot()["levels"][Level.CHARGED]
+    asked = budget.spending().asked
+    budget.charge([Bill("a", 1.0, closes=False)] * 50)
+    budget.refund(asked)
+    assert budget.snapshot()["levels"][Level.OWED] == pytest.approx(charged)
+    assert budget.snapshot()["levels"][Level.CHARGED] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_one_answer_does_not_stop_the_asking():
+    """A slip of units in one record would end the questions, and with them what corrects it."""
+    budget = CostBudget(10.0, per="1000_events", price=0.1)
+    asked = []
+    for step in range(400):
+        decision = budget.decide(candidates(50, step))
+        budget.commit(decision)
+        asked.append(int(decision.asked.sum()))
+        budget.charge([Bill("a", 0.1)] * asked[-1])
+        if step == 100:
+            budget.charge([Bill("eve", 1e150, closes=False)])
+    assert sum(asked[300:]) == pytest.approx(500, rel=0.1), "a label for ten events again"
+
+
+def test_no_more_is_saved_up_than_was_told():
+    """The setting `burst` holds for both ways to grant money."""
+    budget = CostBudget(10.0, per="1000_events", burst=1.0)
+    quiet = candidates(5_000)
+    quiet.room = quiet.room_floor = 0
+    budget.commit(budget.decide(quiet))
+    levels = budget.snapshot()["levels"]
+    assert levels[Level.DEFICIT] <= levels[Level.PRICE]

@@ -14,7 +14,7 @@ from stream_cl.testing.budget_contract import candidates, equal, in_steps, joine
 
 KINDS = sorted(kinds("budget"))
 AS_LARGE: dict[str, dict[str, Any]] = {
-    "per_time": {"rate_per_hour": 1000.0},
+    "per_time": {"rate_per_hour": 1000.0, "burst": 1000.0},
     "cost": {"amount": 10.0, "per": "1000_events", "price": 0.1},
 }
 """What makes each ask about a tenth of the events."""

@@ -18,15 +18,18 @@ POLL_MS = 5_000
 
 
 class TestPerTimeBudget(BudgetContract):
+    """All events of the contract come at one time, the first; what is asked then is held within a
+    few times what may be saved up, so that is much here."""
+
     def make(self) -> Budget:
-        return PerTimeBudget(600.0)
+        return PerTimeBudget(600.0, burst=1000.0)
 
 
 class TestPerTimeBudgetWithEverySettingChanged(BudgetContract):
     def make(self) -> Budget:
         hours = WorkingHours(range(7), 0, 24 * 60, "UTC")
         return PerTimeBudget(
-            30.0, burst=3.0, hours=hours, floor=0.8, cold_start=0, window=7, held_out=0.8
+            30.0, burst=300.0, hours=hours, floor=0.8, cold_start=0, window=7, held_out=0.8
         )
 
 
@@ -196,3 +199,17 @@ def test_the_floor_is_eased_after_a_question_and_has_a_floor_itself():
     assert min(floors) == pytest.approx(0.05), "the debt of the cold start"
     assert max(floors) == pytest.approx(1.0)
     assert min(shares[10:]) > 0.3 * 0.05 / 2, "the target moves within a step"
+
+
+def test_a_past_that_comes_at_once_is_not_free():
+    """A backlog of one append has one time; a twentieth of it would be asked, and never repaid."""
+    budget = PerTimeBudget(60.0)
+    per_hour = [0] * 8
+    for step in range(8 * 360):
+        events = candidates(10_000 if step == 0 else 20, step)
+        events.time_ms = step * 10_000
+        decision = budget.decide(events)
+        budget.commit(decision)
+        per_hour[step // 360] += int(decision.asked.sum())
+    assert per_hour[0] <= 66, "what is asked ahead of time is held"
+    assert sum(per_hour) <= 8 * 60 * 1.02

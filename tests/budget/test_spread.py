@@ -139,3 +139,23 @@ def test_a_checkpoint_of_before_goes_on() -> None:
     saved["counts"] = saved["counts"][:10]
     budget.restore(saved)
     assert len(in_pieces(budget, spread_candidates(300), 100)) == 3
+
+
+def test_one_huge_event_does_not_turn_it_off() -> None:
+    """A square that is not finite would stay in the mean distance, and in every checkpoint."""
+    budget = FractionBudget(0.05)
+    events = spread_candidates(3_000)
+    assert events.x is not None
+    events.x[1_000] = np.finfo(np.float32).max
+    in_steps(budget, events)
+    assert runs_asked_twice(budget, SPREAD) < runs_asked_twice(FractionBudget(0.05), 0.0) / 2
+
+
+def test_spread_of_each_event() -> None:
+    """In a burst all events are alike, however near they are; those beside it are compared."""
+    events = spread_candidates(4_000)
+    events.utility[:] = 1.0
+    events.spread = np.where(np.arange(4_000) < 2_000, 0.0, SPREAD)
+    propensity = FractionBudget(0.05, cold_start=0).decide(events).propensity
+    assert np.median(propensity[300:2_000]) > 0.04, "all as likely, but for the feedback"
+    assert np.median(propensity[2_300:]) < 0.03, "the farthest rank first"

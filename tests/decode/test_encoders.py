@@ -215,6 +215,17 @@ def test_a_code_is_a_category_however_it_comes() -> None:
     assert _last(encoder, {"airport": None, "size": None}) == [0] * 8
 
 
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0.1, "0.1"), (-0.0, "0"), (1e17, "1e+17"), (2.0**53, "9007199254740992"), (-12.0, "-12")],
+)
+def test_a_code_is_written_as_people_write_it(number: float, text: str) -> None:
+    """The producer that sends the code as text and the one that sends a number mean the same."""
+    encoder = HashingEncoder(4, 0, categories=["code"])
+    _last(encoder, {"code": number}, {"code": text})
+    assert encoder.keys == [f"code={text}"]
+
+
 def test_hashing_overflow_is_signed_and_shared() -> None:
     """A vocabulary that is full still hears of new keys."""
     encoder = HashingEncoder(4, 3)

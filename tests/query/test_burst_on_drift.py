@@ -73,8 +73,11 @@ def test_a_burst_goes_on_in_the_next_step():
     list(in_steps(strategy, doubtful(*np.repeat([0.05, 0.45], [640, 320])), [32] * 30))
     left = strategy.left
     assert 0 < left < 500
-    values = strategy.utility(doubtful(*[0.2] * 600)).values
-    assert (values >= 1).sum() == left
+    utilities = strategy.utility(doubtful(*[0.2] * 600))
+    assert (utilities.values >= 1).sum() == left
+    spread = np.asarray(utilities.spread)
+    assert (spread[:left] == 0).all(), "else those far from the latest questions would rank first"
+    assert (spread[left:] == UncertaintySampling().spread).all()
 
 
 def test_wrong_answers_start_a_burst_where_uncertainty_shows_nothing():
