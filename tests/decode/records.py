@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from stream_cl.core.records import Events, Headers, RawRecords
+from stream_cl.decode.encoder import Encoder
 from stream_cl.decode.json_events import decode_events
 
 GOOD = b'{"id":"good","time":1714521600000,"features":{"x":1.5,"y":-2}}'
@@ -33,6 +34,13 @@ def events_of(*features: dict[str, Any] | list[float]) -> Events:
     events, dead = decode_events(raw(*values))
     assert not dead, dead
     return events
+
+
+def last_row(encoder: Encoder, *made: Any) -> list[float]:
+    """The last of some events in numbers; the encoder has learned them all."""
+    encoded = encoder.encode(events_of(*made))
+    encoder.commit(encoded)
+    return [round(value, 6) for value in encoded.x[-1].tolist()]
 
 
 def rows_of(path: Path, limit: int) -> list[dict[str, str]]:
