@@ -20,6 +20,10 @@ class Classes:
     def __len__(self) -> int:
         return len(self.names)
 
+    def find(self, label: str) -> int | None:
+        """The label's number if it has one; gives none."""
+        return self._number.get(label)
+
     def number(self, label: str) -> int | None:
         """The label's number, given now if it is new; None when there is no room for it."""
         number = self._number.get(label)

@@ -293,22 +293,24 @@ class Join:
             self._abstain(early, joined)
             return
         before = next((v for v in question.votes if v.annotator == label.annotator), None)
-        number = None if label.label == NONE_OF_THESE else self.classes.number(label.label)
-        if number is None and label.label != NONE_OF_THESE:
-            joined.count("refused")
-            limit = f"{label.label!r} would be class {self.classes.max_classes + 1}"
-            joined.faults.append(fault(early, "too_many_classes", limit))
-        elif before is not None and label.revision < before.revision:
+        none = label.label == NONE_OF_THESE
+        # Only a vote makes a class: what is thrown away must not use up `max_classes`.
+        known = None if none else self.classes.find(label.label)
+        if before is not None and label.revision < before.revision:
             joined.count("outdated")
-        elif before is not None and (label.revision, number) == (before.revision, before.number):
+        elif before is not None and (label.revision, known) == (before.revision, before.number):
             joined.count("repeated")
-        elif number is None or (before is not None and label.revision == before.revision):
+        elif none or (before is not None and label.revision == before.revision):
             joined.count("conflicting")
             who = question.votes[0] if before is None else before
             reason = f"{who.annotator!r} had answered {self.classes.names[who.number]!r}"
             joined.faults.append(fault(early, "conflicting_label", reason))
         elif before is None and len(question.votes) >= ANSWERS_PER_QUESTION:
             joined.count("surplus")
+        elif (number := self.classes.number(label.label)) is None:
+            joined.count("refused")
+            limit = f"{label.label!r} would be class {self.classes.max_classes + 1}"
+            joined.faults.append(fault(early, "too_many_classes", limit))
         else:
             joined.count("added" if before is None else "revised")
             self.accounts.book(label.annotator, False, label.cost)

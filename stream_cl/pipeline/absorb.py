@@ -125,19 +125,19 @@ def _train(state: State, joined: Joined, rehearsals: int, quarantine: str | None
         return None
     if quarantine is None:
         failure = state.guard.learn((x, y, weight), rehearsals, again)
-        if failure is None and again is not None:
-            state.query.learn(again.x, again.new)
-            if isinstance(state.query, HearsCorrections):
-                state.query.corrected(again.old)
-            state.learned += len(by)
-            state.count("relearned", len(by))
         if failure is None:
-            if not kept:
-                return None
-            state.query.learn(x, y)
-            _tell(state, kept, y)
-            state.evidence.examples.add([answer.waiting.ids[0] for answer in kept], x, y)
-            state.learned += len(kept)
+            # In the learner's order: a correction may be of what the batch teaches.
+            if kept:
+                state.query.learn(x, y)
+                _tell(state, kept, y)
+                state.evidence.examples.add([answer.waiting.ids[0] for answer in kept], x, y)
+                state.learned += len(kept)
+            if again is not None:
+                state.query.learn(again.x, again.new)
+                if isinstance(state.query, HearsCorrections):
+                    state.query.corrected(again.old)
+                state.learned += len(by)
+                state.count("relearned", len(by))
             return None
         what = " ".join(str(failure).split())  # a reason is one line
         quarantine = f"the learner failed: {type(failure).__name__}: {what}"[:REASON_CHARS]
@@ -188,10 +188,9 @@ def _ask_again(state: State, scored: Scored, joined: Joined, outbox: Outbox) -> 
     again, panel = state.again, state.join.panel
     if again is None or panel is None:
         return
-    if state.asking:
-        read_to_ms = min(state.time_ms, state.read_to_ms)
-        outbox.asked_again = again.choose(panel, joined, scored, read_to_ms)
-        state.count("asked_again", len(outbox.asked_again))
+    outbox.lapsed = again.lapse(panel, min(state.time_ms, state.read_to_ms))
+    outbox.asked_again = again.choose(panel, joined, scored, state.asking)
+    state.count("asked_again", len(outbox.asked_again))
     if due := again.due():
         state.budget.spend(due)
 

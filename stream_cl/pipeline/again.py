@@ -8,19 +8,28 @@ step had.
 All of it is inside the budget, whose own propensities stay true, since nothing that it drew is
 taken back. It charges a question with all the answers that are wanted when it is asked (`answers`
 in `budget._ranked`): those are reserved here, each further request or answer takes one of them, and
-`due` gives back what a question does not need. Every other request is charged by `due`, and given
-back if nobody answers it within the ttl. Such a request may be repeated; the new one names the one
-that it supersedes, which is withdrawn with it.
+`due` gives back what a question does not need, once its first answer is here; what nobody answers
+at all the budget takes back whole. Every other request is charged by `due`, and given back and
+withdrawn if nobody answers it within the ttl. A request that is still open may be repeated; the new
+one names the one that it supersedes, which is withdrawn with it.
+
+While the pipeline is paused, questions that want more answers are held; they go on afterwards.
 """
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any, Final
 
 import numpy as np
 import orjson
 
-from stream_cl.core.limits import ANSWERS_PER_QUESTION, REQUEST_BYTES_KEPT, REQUESTS_BYTES_MAX
+from stream_cl.core.limits import (
+    ANSWERS_PER_QUESTION,
+    EXPIRED_PER_STEP,
+    REQUEST_BYTES_KEPT,
+    REQUESTS_BYTES_MAX,
+)
 from stream_cl.core.snapshot import SetDigest, Snapshot
 from stream_cl.labels.join import Joined
 from stream_cl.labels.panel import Panel
@@ -31,6 +40,8 @@ from stream_cl.pipeline.scored import Scored
 
 SAVED: Final = 10.0
 """Requests' worth of the share that may be saved up while no label is in doubt."""
+RESUMED: Final = 1000
+"""Held questions that a step goes on with after a pause: 16 MB of requests at most."""
 
 
 class AskAgain:
@@ -54,8 +65,14 @@ class AskAgain:
         self._bytes = 0
         self._digest = SetDigest()
         self._saved = 0.0
-        self._reserved: dict[str, int] = {}  # answers that the budget was charged with; of texts
-        self._open: dict[str, int] = {}  # when the request went out, the oldest first
+        # Answers that the budget was charged with: of questions that wait for their first answer,
+        # of `_held`, and of `_open`.
+        self._reserved: dict[str, int] = {}
+        self._held: dict[str, None] = {}  # want more answers since a pause; of texts
+        # When the request went out and its attempt, the oldest first. Checkpoints of the time
+        # before have no attempt.
+        self._open: dict[str, tuple[int, ...]] = {}
+        self._forgotten: list[tuple[str, str]] = []  # open about events whose id is new again
         self._due = 0
 
     def __len__(self) -> int:
@@ -66,13 +83,15 @@ class AskAgain:
         for key, text in scored.requests:
             id_ = key.decode()
             self._drop(id_)
+            self._give_back(id_)
+            if id_ in self._open:
+                self._forgotten += self._give_up(id_, 0)
+            self._reserve(id_, self.answers - 1)
             if len(text) > REQUEST_BYTES_KEPT:
-                self._due -= self.answers - 1
                 continue
             self._texts[id_] = text
             self._bytes += len(text)
             self._digest.add(id_, text)
-            self._reserve(id_, self.answers - 1)
             while len(self._texts) > self.capacity or self._bytes > REQUESTS_BYTES_MAX:
                 self._drop(next(iter(self._texts)))
 
@@ -91,22 +110,28 @@ class AskAgain:
         self._reserve(id_, 0)
 
     def choose(
-        self, panel: Panel, joined: Joined, scored: Scored, read_to_ms: int
+        self, panel: Panel, joined: Joined, scored: Scored, asking: bool
     ) -> list[tuple[str, bytes]]:
-        """The requests to repeat after a step, as (event id, value)."""
-        self._lapse(read_to_ms)
+        """The requests to repeat after a step, as (event id, value); none unless `asking`."""
+        held = list(islice(self._held, RESUMED)) if asking else []
+        answered = [answer.waiting.ids[0] for answer in joined.answered]
         chosen = []
-        for id_ in dict.fromkeys([*(a.waiting.ids[0] for a in joined.answered), *joined.weighed]):
+        for id_ in dict.fromkeys([*held, *answered, *joined.weighed]):
+            self._release(id_)
             question = panel.get(id_)
-            if self._wants_more(panel, question):
-                left = self._reserved.get(id_, 0)
-                if asked := self._ask(panel, id_, scored.time_ms):
-                    self._reserve(id_, max(0, left - 1))
-                    self._due += left == 0
-                chosen += asked
-            elif question is None or question.asked_ms < 0:
+            if not self._wants_more(panel, question):
+                if question is None or question.asked_ms < 0:
+                    self._give_back(id_)
+            elif id_ not in self._texts:
                 self._give_back(id_)
-        return chosen + self._doubtful(panel, scored)
+            elif not asking:
+                self._hold(id_)
+            else:
+                left = self._reserved.get(id_, 0)
+                chosen += self._ask(panel, id_, scored.time_ms)
+                self._reserve(id_, max(0, left - 1))
+                self._due += left == 0
+        return chosen + self._doubtful(panel, scored) if asking else []
 
     def due(self) -> int:
         """What the budget is to be charged with since the last call; below 0 it gets back."""
@@ -136,37 +161,64 @@ class AskAgain:
         return chosen
 
     def _ask(self, panel: Panel, id_: str, time_ms: int) -> list[tuple[str, bytes]]:
-        text = self._texts.get(id_)
-        if text is None:
-            return []
-        question = panel.get(id_)
-        open_ = question is not None and question.asked_ms >= 0  # nobody answered that one
         attempt = panel.asked_again(id_, time_ms)
-        if id_ in self._open:
-            self._close(id_)
+        supersedes = {}
+        if id_ in self._open:  # else it was answered, or withdrawn when it lapsed
+            before = self._close(id_) or attempt - 1
+            supersedes = {"supersedes": request_id(id_, before)}
             self._due -= 1
-        self._open[id_] = time_ms
-        self._digest.add(id_, "open", time_ms)
+        self._open[id_] = time_ms, attempt
+        self._digest.add(id_, "open", time_ms, attempt)
         changed: dict[str, Any] = {
-            **({"supersedes": request_id(id_, attempt - 1)} if open_ else {}),
+            **supersedes,
             "request": request_id(id_, attempt),
             "expires": rfc3339([time_ms + self._ttl_ms])[0].decode(),
             "attempt": attempt,
         }
-        return [(id_, orjson.dumps({**orjson.loads(text), **changed}))]
+        return [(id_, orjson.dumps({**orjson.loads(self._texts[id_]), **changed}))]
 
-    def _lapse(self, read_to_ms: int) -> None:
-        """Give back what nobody answered in time."""
-        while self._open:
-            id_, asked_ms = next(iter(self._open.items()))
-            if asked_ms + self._ttl_ms > read_to_ms and len(self._open) <= self.capacity:
-                return
-            self._close(id_)
-            self._give_back(id_)
-            self._due -= 1
+    def next_lapse_ms(self) -> int | None:
+        """When the oldest request that is open expires."""
+        oldest = next(iter(self._open.values()), None)
+        return None if oldest is None else oldest[0] + self._ttl_ms
 
-    def _close(self, id_: str) -> None:
-        self._digest.remove(id_, "open", self._open.pop(id_))
+    def lapse(self, panel: Panel, read_to_ms: int) -> list[tuple[str, str]]:
+        """Give back what nobody answered in time; returns what is to be withdrawn, as (event id,
+        request). No more expires than a transaction should carry; the next step goes on."""
+        lapsed, self._forgotten = self._forgotten, []
+        while (due_ms := self.next_lapse_ms()) is not None:
+            late = due_ms <= read_to_ms and len(lapsed) < EXPIRED_PER_STEP
+            if not late and len(self._open) <= self.capacity:
+                break
+            id_ = next(iter(self._open))
+            question = panel.get(id_)
+            lapsed += self._give_up(id_, 0 if question is None else question.attempt)
+        return lapsed
+
+    def _give_up(self, id_: str, attempt: int) -> list[tuple[str, str]]:
+        """The open request, to be withdrawn, by its own attempt or else the one given."""
+        attempt = self._close(id_) or attempt
+        self._give_back(id_)
+        self._due -= 1
+        return [(id_, request_id(id_, attempt))] if attempt else []
+
+    def _close(self, id_: str) -> int:
+        """The open request's attempt; 0 where a checkpoint did not say it."""
+        asked = self._open.pop(id_)
+        self._digest.remove(id_, "open", *asked)
+        return asked[1] if len(asked) > 1 else 0
+
+    def _hold(self, id_: str) -> None:
+        self._held[id_] = None
+        self._digest.add(id_, "held")
+
+    def _release(self, id_: str) -> bool:
+        """Hold a question no longer; whether it was held."""
+        if id_ not in self._held:
+            return False
+        del self._held[id_]
+        self._digest.remove(id_, "held")
+        return True
 
     def _reserve(self, id_: str, answers: int) -> None:
         before = self._reserved.pop(id_, 0)
@@ -181,7 +233,10 @@ class AskAgain:
         self._reserve(id_, 0)
 
     def _drop(self, id_: str) -> None:
-        self._give_back(id_)
+        # What is reserved for a question that is still open stays: nobody may answer it, and the
+        # budget takes all of it back then.
+        if self._release(id_):
+            self._give_back(id_)
         text = self._texts.pop(id_, None)
         if text is not None:
             self._bytes -= len(text)
@@ -197,7 +252,8 @@ class AskAgain:
             "texts": texts,
             "saved": self._saved,
             "reserved": [list(one) for one in self._reserved.items()],
-            "open": [list(one) for one in self._open.items()],
+            "open": [[id_, *asked] for id_, asked in self._open.items()],
+            "held": list(self._held),
         }
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -209,7 +265,12 @@ class AskAgain:
             self._bytes += len(self._texts[id_])
             self._digest.add(id_, self._texts[id_])
         self._saved = snapshot["saved"]
-        self._reserved, self._open = dict(snapshot["reserved"]), dict(snapshot["open"])
-        for what, numbers in (("reserved", self._reserved), ("open", self._open)):
-            for id_, number in numbers.items():
-                self._digest.add(id_, what, number)
+        self._reserved = dict(snapshot["reserved"])
+        for id_, number in self._reserved.items():
+            self._digest.add(id_, "reserved", number)
+        self._open = {id_: tuple(asked) for id_, *asked in snapshot["open"]}
+        for id_, asked in self._open.items():
+            self._digest.add(id_, "open", *asked)
+        self._held = {}
+        for id_ in snapshot.get("held", ()):
+            self._hold(id_)

@@ -60,9 +60,12 @@ class State:
             self.counts[name] = self.counts.get(name, 0) + n
 
     def next_expiry_ms(self) -> int | None:
-        """When the next pending event or early label expires."""
+        """When the next pending event, early label or repeated request expires."""
         stores = (self.join.pending, self.join.early)
-        return min((store.next_expiry_ms() for store in stores if len(store)), default=None)
+        due = [store.next_expiry_ms() for store in stores if len(store)]
+        if self.again is not None and (lapse_ms := self.again.next_lapse_ms()) is not None:
+            due.append(lapse_ms)
+        return min(due, default=None)
 
     def fingerprint(self) -> Digest:
         """Digest of the whole state; stores enter by their incremental digests.

@@ -113,8 +113,9 @@ def learn(state: State, scored: Scored, plan: Plan, quarantine: str | None = Non
     state.read_to_ms = scored.time_ms if unread_ms is None else min(scored.time_ms, unread_ms - 1)
     for at in scored.taken.slices:
         state.positions[at.at] = at.stop
-    state.outbox = absorb(state, scored, plan.every, quarantine)
+    # What absorbing asks again is published by the next step, from which on the commands hold.
     state.asking = control.asking(state.asking, scored.commands)
+    state.outbox = absorb(state, scored, plan.every, quarantine)
 
 
 def _labelled(state: State, events: Events) -> npt.NDArray[np.bool_]:
@@ -196,6 +197,7 @@ def _outputs(state: State, scored: Scored, stamp: Stamp, plan: Plan) -> list[Out
     names = state.join.classes.names
     values = publish.predictions(events, scored.verdicts, names, stamp)
     requests = [withdrawn(id_) for id_ in state.outbox.withdrawn]
+    requests += [withdrawn(id_, request) for id_, request in state.outbox.lapsed]
     for id_, text in state.outbox.asked_again:
         requests += repeated(id_, text)
     asked = np.flatnonzero(scored.verdicts.decision.asked)

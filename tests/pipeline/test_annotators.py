@@ -98,6 +98,34 @@ def test_none_of_these_and_one_class_too_many_after_an_answer():
         ]  # fmt: skip
 
 
+@pytest.mark.parametrize("sections", [{}, VOTES, WEIGHED])
+def test_what_is_thrown_away_makes_no_class(sections):
+    """Else whoever sends junk uses up `max_classes`, and true classes are refused for ever."""
+    with driver(**sections, learner={"max_classes": 5}) as made:
+        ids = ask(made, 2)
+        tell(made, ids[0], "up", "eve", revision=2)
+        for number in range(6):
+            tell(made, ids[0], f"junk{number}", "eve", revision=2)
+            tell(made, ids[0], f"old{number}", "eve", revision=1)
+        tell(made, ids[1], "down", "anna")
+        assert made.pipeline.state.join.classes.names == ["up", "down"]
+        assert fates(made)["learned"] == 2
+        assert fates(made).get("refused", 0) == 0
+        assert fates(made)["conflicting"] + fates(made).get("outdated", 0) == 12
+
+
+def test_surplus_makes_no_class():
+    """Answers beyond those that a question takes are thrown away, their classes with them."""
+    with driver(**VOTES) as made:
+        (id_,) = ask(made)
+        for number in range(ANSWERS_PER_QUESTION):
+            made.labels({id_: "up"}, annotator=f"annotator {number}")
+        made.labels({id_: "junk"}, annotator="one more")
+        made.settle(expiry=False)
+        assert fates(made)["surplus"] == 1
+        assert made.pipeline.state.join.classes.names == ["up"]
+
+
 def test_surplus():
     """A question that everybody answers takes a bounded number of answers."""
     with driver(**VOTES) as made:
@@ -145,6 +173,21 @@ def test_memory_rehearses_the_corrected_label():
         assert isinstance(learner, Rehearses)
         assert set(learner.memory.snapshot()["y"].tolist()) == {1}
         assert predicted(made) == "up"
+
+
+def test_what_is_outvoted_within_a_step_counts_for_its_last_class_alone():
+    """Else a strategy that balances classes counts a label that was never right for ever."""
+    query = {"kind": "class_balance", "of": {"kind": "random"}}
+    with driver(**VOTES, query=query) as made:
+        (id_,) = ask(made)
+        step = made.pipeline.state.step
+        for name, label in (("anna", "down"), ("ben", "up"), ("carl", "up")):
+            made.labels({id_: label}, annotator=name)
+        made.settle(expiry=False)
+        assert made.pipeline.state.step == step + 1
+        assert made.pipeline.state.counts["relearned"] == 1
+        own = made.pipeline.state.query.snapshot()
+        assert (own["counts"][:2] / own["gain"]).tolist() == pytest.approx([0.0, 1.0])
 
 
 def test_gold_and_experts_from_the_config():
