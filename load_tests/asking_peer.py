@@ -6,7 +6,8 @@ encoder; it too gets the labels of the first ten events. Its strategies do not s
 told, so ours is run again at the share of the labels that each of them bought. Ours runs through
 the whole pipeline, from JSON to the outputs' bytes. By default it draws three of ten labels at
 random and keeps one of them from the learner, so that its figures are honest; the peer has no such
-figures, so ours is run without that, too ("by choice").
+figures, so ours is run without that, too ("by choice": quantile lines, as its BIQF draws them, one
+label of fifty at random, none held out).
 
 Instances per second are per second of CPU time, as measured in each run for the peer: predict,
 query, learn and update, over arrays. Ours is measured likewise, over the same arrays
@@ -51,7 +52,7 @@ STRATEGIES: Final = (
 )
 """Of `skactiveml.stream`; BIQF is its balanced incremental quantile filter."""
 _STEP: Final = Config().step.max_events
-_BY_CHOICE: Final = ("budget.held_out=0", "budget.floor=0.1")
+_BY_CHOICE: Final = ("budget.kind=quantile", "budget.held_out=0", "budget.floor=0.02")
 OURS: Final[dict[str, tuple[str, ...]]] = {
     f"step {_STEP}": (f"step.max_events={_STEP}",),
     f"step {_STEP}, by choice": (f"step.max_events={_STEP}", *_BY_CHOICE),
