@@ -71,6 +71,10 @@ class PeerJob(Job):
     rate: float = 0.0
 
 
+Gains = dict[str, dict[str, list[float]]]
+"""Their strategy → what ours is run with → points of accuracy above it, a number a stream."""
+
+
 class Speed(NamedTuple):
     """Events per CPU second, of the asking over arrays and of the whole pipeline."""
 
@@ -95,6 +99,7 @@ def peer(wanted: Wanted) -> None:
         raise MissingData("scikit-activeml is not there; `make bench-asking` installs it") from None
     say(f"scikit-activeml {found}, scikit-learn {version('scikit-learn')}; {wanted.seeds} seeds")
     written = [f"scikit-activeml {found}. {settings(wanted)}."]
+    gains: Gains = {}
     for name in wanted.streams:
         stream = streams.stream(name, wanted.data_dir, wanted.limit)
         sets = (*streams.sets(name), *wanted.sets)
@@ -102,7 +107,8 @@ def peer(wanted: Wanted) -> None:
         theirs = run(planned, Results(wanted.cache / "peer"), wanted.jobs, PEER_WORKER)
         speed = {step: _speed(stream, sets, step) for step in (1, _STEP)}
         for rate in RATES:
-            written.append(_compare(wanted, stream, sets, rate, theirs, speed))
+            written.append(_compare(wanted, stream, sets, rate, theirs, speed, gains))
+    written.append(_over_streams(wanted, gains))
     put(wanted.page, "peer", "\n\n".join(written))
 
 
@@ -129,6 +135,7 @@ def _compare(
     rate: float,
     theirs: Runs,
     speed: dict[int, Speed],
+    gains: Gains,
 ) -> str:
     say(f"\n{stream.name}, told to spend {rate:.0%}")
     ours = _ours(wanted, stream, sets, rate, theirs)
@@ -142,6 +149,7 @@ def _compare(
             same = _of(ours, f"{strategy}/{name}", rate)
             gain = mean([a["accuracy"] - b["accuracy"] for a, b in zip(same, runs, strict=True)])
             row += [_share(same), _percent(gain.value, gain.half, "+")]
+            gains.setdefault(strategy, {}).setdefault(name, []).append(100 * gain.value)
             if name == _SHOWN and right.value > best.accuracy:
                 best = Beaten(strategy, right.value, gain.value, per_s)
         rows.append(row)
@@ -160,6 +168,20 @@ def _compare(
     times = speed[_STEP].arrays / best.per_s
     target(f"times its rate, over arrays, step {_STEP}", times, 50)
     return f"{stream.name}, told to spend {rate:.0%}. Ours: {fast}.\n\n{as_table(head, rows)}"
+
+
+def _over_streams(wanted: Wanted, gains: Gains) -> str:
+    """Print what ours has over each strategy in the mean of the streams."""
+    say(f"\nmean over {', '.join(wanted.streams)}")
+    head = ["scikit-activeml", *(f"ours over it, {name}" for name in OURS)]
+    rows = [[one, *(f"{fmean(by[name]):+.2f}" for name in OURS)] for one, by in gains.items()]
+    table(head, rows)
+    for name in OURS:
+        means = {one: fmean(by[name]) for one, by in gains.items()}
+        least = min(means, key=means.__getitem__)
+        what = f"over {least}, {name}, mean over the streams, least of all"
+        target(what, means[least], 0, unit=" points")
+    return f"Mean over the streams.\n\n{as_table(head, rows)}"
 
 
 def _ours(wanted: Wanted, stream: Stream, sets: Sequence[str], rate: float, theirs: Runs) -> Runs:
