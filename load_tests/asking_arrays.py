@@ -60,22 +60,18 @@ def events_per_cpu_second(
     return len(x) / (process_time() - began)
 
 
-def _ask(
-    state: State, x: FloatMatrix, y: npt.NDArray[np.int64], step: int, seed: int
-) -> tuple[int, int]:
-    """Go through the events; returns how many were predicted right, and how many asked."""
+def _ask(state: State, x: FloatMatrix, y: npt.NDArray[np.int64], step: int, seed: int) -> None:
+    """Go through the events."""
     learner, query, budget = state.guard.learner, state.query, state.budget
     generator = np.random.default_rng(seed)
     words = generator.integers(2**64, size=(3, len(x)), dtype=np.uint64)
     draws = generator.random((2, len(x)))
     allowed = np.ones(step, dtype=np.bool_)
-    right = asked = 0
     for start in range(0, len(x), step):
         span = slice(start, start + step)
         now, true = x[span], y[start : min(start + step, len(x))]
         probabilities = learner.predict(now)
         best = probabilities.argmax(axis=1) if probabilities.shape[1] else np.full(len(now), -1)
-        right += int((best == true).sum())
         utilities = query.utility(Asking(now, probabilities, learner, words[2, span]))
         decision = budget.decide(
             Candidates(
@@ -86,9 +82,7 @@ def _ask(
         )  # fmt: skip
         query.commit(utilities)
         budget.commit(decision)
-        asked += int(decision.asked.sum())
         chosen = decision.asked & ~decision.held_out
         if chosen.any():
             learner.learn(now[chosen], true[chosen], np.ones(int(chosen.sum())))
             query.learn(now[chosen], true[chosen])
-    return right, asked

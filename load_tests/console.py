@@ -14,12 +14,9 @@ threads cost each other beyond that, only the clock has.
 
 from __future__ import annotations
 
-import multiprocessing
 import selectors
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
@@ -27,10 +24,8 @@ from tempfile import TemporaryDirectory
 from time import clock_gettime, perf_counter, pthread_getcpuclockid, thread_time
 from typing import Final, NamedTuple
 
-from load_tests.programs import send
 from load_tests.report import Options, one_core, say, table, target
-from load_tests.scrape import Program
-from load_tests.synthetic import events
+from load_tests.scrape import Program, beside
 
 TARGET_PERCENT: Final = 3.0
 _VIEWERS: Final = (0, 20)
@@ -58,7 +53,7 @@ def run(options: Options) -> None:
     )
     blocks: dict[int, list[Watched]] = {viewers: [] for viewers in _VIEWERS}
     Path("var").mkdir(exist_ok=True)
-    with _audience() as (audience, port), TemporaryDirectory(dir="var") as folder, one_core():
+    with beside(_watch) as (audience, port), TemporaryDirectory(dir="var") as folder, one_core():
         program = _Program(Path(folder), port)
         with program.endpoints.serving(program.pipeline):
             program.start()
@@ -99,9 +94,7 @@ def _report(blocks: dict[int, list[Watched]]) -> None:
 class _Program(Program):
     def watched(self, audience: Connection, viewers: int) -> Watched:
         """A block of steps while so many watch."""
-        values = events(self._sent, self._sent + _STEPS * _STEP)
-        self._sent += len(values)
-        send(self._side, self.pipeline.plan.topics.events, values)
+        self.feed(_STEPS * _STEP)
         audience.send(viewers)
         while not audience.poll(0.001):
             self.endpoints.turn()  # until all of them see something
@@ -126,26 +119,9 @@ def _service_s() -> float:
     return clock_gettime(pthread_getcpuclockid(thread.ident))
 
 
-@contextmanager
-def _audience() -> Iterator[tuple[Connection, int]]:
-    """A process of viewers of a port: told how many it begins, and answers when all see something;
-    told None it ends, and says how often they were told something and how much."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe()
-    process = context.Process(target=_watch, args=(there, port), daemon=True)
-    process.start()
-    there.close()
-    try:
-        yield here, port
-    finally:
-        process.kill()
-        process.join()
-
-
 def _watch(orders: Connection, port: int) -> None:
+    """Viewers of a port: told how many begin, and answer when all see something; told None end, and
+    say how often they were told something and how much."""
     while True:
         viewers = orders.recv()
         sockets = [_viewer(port) for _ in range(viewers)]

@@ -15,8 +15,7 @@ from __future__ import annotations
 
 import http.client
 import multiprocessing
-import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -36,6 +35,7 @@ from stream_cl.config import Config
 from stream_cl.core.clock import SystemClock
 from stream_cl.core.records import Outgoing
 from stream_cl.pipeline import heap
+from stream_cl.testing.kafka_process import free_ports
 
 TARGET_PERCENT: Final = 1.0
 _STEP: Final = 1000
@@ -61,7 +61,7 @@ def run(options: Options) -> None:
     )
     blocks: dict[str, list[Block]] = {name: [] for name in _INTERVALS}
     Path("var").mkdir(exist_ok=True)
-    with _scraper() as (scraper, port), TemporaryDirectory(dir="var") as folder, one_core():
+    with beside(_scrape) as (scraper, port), TemporaryDirectory(dir="var") as folder, one_core():
         program = Program(Path(folder), port)
         with program.endpoints.serving(program.pipeline):
             program.start()
@@ -115,11 +115,15 @@ class Program:
         heap.settle()
         self.endpoints.running()
 
+    def feed(self, count: int) -> None:
+        """So many more events into the log."""
+        values = events(self._sent, self._sent + count)
+        self._sent += count
+        send(self._side, self.pipeline.plan.topics.events, values)
+
     def block(self, scraper: Connection, interval_s: float) -> Block:
         """So many steps while somebody scrapes; an interval of 0 is never."""
-        values = events(self._sent, self._sent + _STEPS * _STEP)
-        self._sent += len(values)
-        send(self._side, self.pipeline.plan.topics.events, values)
+        self.feed(_STEPS * _STEP)
         scraper.send(interval_s)
         began_s, processor_s = perf_counter(), process_time()
         for _ in range(_STEPS):
@@ -149,15 +153,14 @@ class Program:
 
 
 @contextmanager
-def _scraper() -> Iterator[tuple[Connection, int]]:
-    """A process that scrapes a port: told seconds it begins, told None it ends and says how often
-    it did."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+def beside(
+    target: Callable[[Connection, int], None],
+) -> Iterator[tuple[Connection, int]]:
+    """A process that runs `target` with its orders and a free port: our end, and the port."""
+    (port,) = free_ports(1)
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
-    process = context.Process(target=_scrape, args=(there, port), daemon=True)
+    process = context.Process(target=target, args=(there, port), daemon=True)
     process.start()
     there.close()
     try:
@@ -168,6 +171,7 @@ def _scraper() -> Iterator[tuple[Connection, int]]:
 
 
 def _scrape(orders: Connection, port: int) -> None:
+    """Scrape a port: told seconds begin, told None end and say how often it was."""
     interval_s, scrapes, due_s = None, 0, 0.0
     while True:
         wait_s = max(0.0, due_s - monotonic()) if interval_s else None

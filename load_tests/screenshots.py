@@ -29,6 +29,7 @@ from stream_cl.config.file import load
 from stream_cl.core.clock import SystemClock
 from stream_cl.core.records import Outgoing
 from stream_cl.testing.browser import browser, find_chromium
+from stream_cl.testing.kafka_process import free_ports
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -48,7 +49,7 @@ class Stage:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port = _free_port()
+        self.port = free_ports(1)[0]
         self.config = folder / "config.yaml"
         settings = {
             "transport": "sqlite:///parcels.db",
@@ -109,13 +110,6 @@ def _parcels(count: int) -> Iterator[str]:
         yield f"{weight:.1f},{size:.0f},{draw.choice(['brown', 'white'])},{kind}"
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def answers(port: int) -> None:
     """Wait until somebody listens on a port."""
     until_s = time.monotonic() + _PATIENCE_S
@@ -173,7 +167,7 @@ def console(started: Browser, folder: Path) -> None:
 
 def labelling(started: Browser, folder: Path) -> None:
     """The labelling page in a wide window, light and dark, and on a phone, after some answers."""
-    stage, port = Stage(folder), _free_port()
+    stage, port = Stage(folder), free_ports(1)[0]
     url = f"http://127.0.0.1:{port}/"
 
     def look(page: Any) -> None:

@@ -13,7 +13,6 @@ import sys
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import TracebackType
 from typing import Any, Final, Self
 from urllib.error import URLError
 from urllib.request import Request, urlopen
@@ -153,12 +152,7 @@ class Toxiproxy:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> None:

@@ -61,16 +61,15 @@ def _note(counts: Any, limits: Any, key: int, predicted: int) -> None:
 def _book(settings: Any, state: Any, target: float, p: float, asked: bool) -> None:
     """An event that could be asked: grant it its share, pay refunds, take what was asked."""
     counts, levels = state.counts, state.levels
-    paid_back = min(levels[Level.WAITING], REFUND_RATE / settings.answers, target / 2.0)
+    waiting, back = levels[Level.WAITING], 0.0
+    paid_back = min(waiting, REFUND_RATE / settings.answers, target / 2.0)
+    if paid_back > 0.0:
+        back = levels[Level.OWED] * paid_back / waiting
+    levels[Level.OWED] -= back
     levels[Level.WAITING] -= paid_back
     levels[Level.REFUNDED] += paid_back
     price = levels[Level.PRICE] * settings.answers
-    owed = levels[Level.OWED]
-    if paid_back > 0.0:
-        owed *= paid_back / (levels[Level.WAITING] + paid_back)
-        levels[Level.OWED] -= owed
-        levels[Level.DEFICIT] += owed
-    balance = levels[Level.DEFICIT] + (target - asked) * price
+    balance = levels[Level.DEFICIT] + back + (target - asked) * price
     levels[Level.DEFICIT] = min(balance, settings.deficit_max * price)
     levels[Level.GRANTED] += target * price
     levels[Level.CHARGED] += asked * price
@@ -87,9 +86,8 @@ def decide(
 
     columns: utility, ask_draw, held_out_draw, allowed, key (`int64`, 0: none), predicted class,
     `x [n, width]` and how far questions about each event are spread; x is empty where none are.
-    given:
-    propensity, asked, held_out, reason, and the utility above which an event would have been asked
-    by choice (of what was asked; not a number where there is no such line).
+    given: propensity, asked, held_out, reason, and the utility above which an event would have been
+    asked by choice (of what was asked; not a number where there is no such line).
     """
     utility, ask_draw, held_out_draw, allowed, keys, predicted, x, spread = columns
     propensity, asked, held_out, reason, lines = given

@@ -123,7 +123,8 @@ class RankedBudget:
     def decide(self, candidates: Candidates) -> Decision:
         """Decide event after event; pure."""
         n = len(candidates.utility)
-        after = prepared(self._state.copy(), candidates)
+        x, spread = compared(candidates)
+        after = prepared(self._state.copy(), x)
         closed = self._advance(after, candidates.time_ms)
         propensity = np.empty(n)
         asked = np.empty(n, dtype=np.bool_)
@@ -141,7 +142,8 @@ class RankedBudget:
                 candidates.allowed,
                 self._keys(candidates),
                 _predicted(candidates),
-                *compared(candidates),
+                x,
+                spread,
             ),
             room,
             room_floor,

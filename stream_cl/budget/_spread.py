@@ -40,21 +40,16 @@ _NOTHING: Final = np.empty((0, 0), dtype=np.float32)
 def compared(candidates: Candidates) -> tuple[FloatMatrix, npt.NDArray[np.float64]]:
     """What events are compared by, `[n, d]`, and how far questions about each are spread, `[n]`;
     nothing and 0 where they are not."""
-    spread = np.zeros(len(candidates.utility))
-    if candidates.x is None or not _wanted(candidates):
-        return _NOTHING, spread
-    spread[:] = candidates.spread
-    return np.ascontiguousarray(candidates.x, dtype=np.float32), spread
+    n = len(candidates.utility)
+    if candidates.x is None or not np.any(np.asarray(candidates.spread) > 0):
+        return _NOTHING, np.zeros(n)
+    return np.ascontiguousarray(candidates.x, dtype=np.float32), np.full(n, candidates.spread)
 
 
-def _wanted(candidates: Candidates) -> bool:
-    return bool(np.any(np.asarray(candidates.spread) > 0))
-
-
-def prepared(state: State, candidates: Candidates) -> State:
-    """The state with room for questions as wide as the events; it is changed where it has none."""
-    x = candidates.x
-    if x is None or not _wanted(candidates) or len(state.questions) == x.shape[1] + 1:
+def prepared(state: State, x: FloatMatrix) -> State:
+    """The state with room for questions as wide as the events that are `compared`; it is changed
+    where it has none."""
+    if x is _NOTHING or len(state.questions) == x.shape[1] + 1:
         return state
     state.counts[Count.KEPT] = state.counts[Count.COMPARED] = 0
     questions: npt.NDArray[np.float64] = np.zeros((x.shape[1] + 1, KEPT))

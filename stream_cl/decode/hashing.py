@@ -179,7 +179,9 @@ class HashingEncoder:
         for features, packed, vector in zip(
             events.features, events.numbers, events.vectors, strict=True
         ):
-            schema = tuple(features) if features is not None else len(vector or ())
+            schema: tuple[str, ...] | int = ()
+            if packed is not None:
+                schema = tuple(features) if features is not None else len(vector or ())
             if packed is not None and self._numeric(schema):
                 layout = self._layout(schema, added)
                 entries.values.extend(np.frombuffer(packed)[layout.columns].tolist())

@@ -9,16 +9,13 @@ often it is asked for. Hence the line between two kinds of failure:
   and the record is a dead letter.
 - The registry does not answer, refuses us or answers something else: `TransportError`, and
   the step is not taken. An outage must not turn good events into dead letters.
-
-http.client alone is used: no proxy out of the environment, no redirect that takes the
-credentials elsewhere.
 """
 
 from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Mapping
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote, urlsplit
@@ -28,6 +25,7 @@ import orjson
 from stream_cl.core.clock import Clock
 from stream_cl.core.errors import Rejected, TransportError
 from stream_cl.core.limits import SCHEMA_BYTES, SCHEMA_REFERENCES
+from stream_cl.core.origin import PASSING, Origin, UnreadableCertificates
 from stream_cl.decode.fields import shown
 
 ATTEMPTS: Final = 4
@@ -38,8 +36,6 @@ ID_MAX: Final = 2**31 - 1
 """Registries count in Java's int; larger ids are not asked for."""
 _ANSWER_BYTES: Final = 2 * SCHEMA_BYTES + 100_000
 """A schema stands in its answer as a JSON string, so its quotes take two bytes."""
-_PASSING: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""Statuses that may be others a moment later."""
 _NO_SCHEMA: Final = (40401, 40402, 40403)
 """Error codes for: no such subject, version, schema."""
 
@@ -83,20 +79,14 @@ class SchemaRegistry:
         if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
             raise ValueError("url must be http:// or https://, without a user")
         self.url = url.rstrip("/")
-        self._host, self._port, self._path = parts.hostname, parts.port, parts.path.rstrip("/")
         self._clock = clock
         self._authorization = authorization
-        self._timeout_s = timeout_s
-        self._tls: ssl.SSLContext | None = None
-        if parts.scheme == "https":
-            try:
-                self._tls = ssl.create_default_context(cafile=ca_file)
-            except (OSError, ssl.SSLError) as error:
-                reason = getattr(error, "strerror", None) or type(error).__name__
-                raise self._fault(
-                    f"{ca_file} holds no certificates that can be read ({reason})",
-                    "name a PEM file",
-                ) from None
+        try:
+            self._origin = Origin(url, ca_file, timeout_s)
+        except UnreadableCertificates as reason:
+            raise self._fault(
+                f"{ca_file} holds no certificates that can be read ({reason})", "name a PEM file"
+            ) from None
 
     def texts(self, id_: int) -> tuple[str, ...]:
         """The texts of schema `id_` and of those that it refers to, itself last.
@@ -177,16 +167,13 @@ class SchemaRegistry:
                     return answer.document
                 if answer.status == 404 and answer.document.get("error_code") in _NO_SCHEMA:
                     return None
-                if last or answer.status not in _PASSING:
+                if last or answer.status not in PASSING:
                     raise self._refusal(path, answer.status)
             self._clock.sleep(WAIT_S * 2**attempt)
         raise AssertionError("unreachable")
 
     def _ask(self, path: str) -> _Answer:
-        headers = {
-            "Accept": "application/vnd.schemaregistry.v1+json, application/json",
-            "Connection": "close",
-        }
+        headers = {"Accept": "application/vnd.schemaregistry.v1+json, application/json"}
         authorization = self._authorization()
         if authorization is not None:
             if not authorization.isascii() or not authorization.isprintable():
@@ -195,19 +182,7 @@ class SchemaRegistry:
                     "the credentials cannot stand in an HTTP header", "give one line of ASCII"
                 )
             headers["Authorization"] = authorization
-        connection: HTTPConnection
-        if self._tls is None:
-            connection = HTTPConnection(self._host, self._port, timeout=self._timeout_s)
-        else:
-            connection = HTTPSConnection(
-                self._host, self._port, timeout=self._timeout_s, context=self._tls
-            )
-        try:
-            connection.request("GET", self._path + path, headers=headers)
-            response = connection.getresponse()
-            body, status = response.read(_ANSWER_BYTES + 1), response.status
-        finally:
-            connection.close()
+        status, body = self._origin.ask("GET", path, headers, _ANSWER_BYTES)
         if len(body) > _ANSWER_BYTES and status == 200:
             raise Rejected("bad_schema", f"a schema of more than {_ANSWER_BYTES} bytes")
         try:

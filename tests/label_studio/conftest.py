@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import time
 import urllib.error
@@ -21,19 +20,14 @@ from typing import Any
 import httpx
 import pytest
 
+from stream_cl.testing.kafka_process import free_ports
+
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
 PATIENCE_S = 300.0
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "label_studio: run by `make test-label-studio`")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def until(condition: Callable[[], Any], what: str, patience_s: float = 60.0) -> Any:
@@ -53,7 +47,7 @@ class Studio:
     """
 
     def __init__(self, program: str, folder: Path, url: str | None = None) -> None:
-        self._program, self._folder, self.port = program, folder, free_port()
+        self._program, self._folder, self.port = program, folder, free_ports(1)[0]
         self.ours = url is None
         self.url = url or f"http://127.0.0.1:{self.port}"
         self.api = httpx.Client(

@@ -19,7 +19,8 @@ from stream_cl.serve.label_studio.bridge import Bridge
 from stream_cl.serve.label_studio.client import Unreachable
 from stream_cl.serve.label_studio.webhook import Knock
 from stream_cl.testing.driver import TestDriver
-from tests.label_studio.conftest import TOKEN, Studio, free_port, until
+from stream_cl.testing.kafka_process import free_ports
+from tests.label_studio.conftest import TOKEN, Studio, until
 
 pytestmark = pytest.mark.label_studio
 PROGRAM = [sys.executable, "-m", "stream_cl.cli.main"]
@@ -186,7 +187,7 @@ def test_a_webhook_brings_it_at_once_and_polling_what_it_missed(desk: Desk) -> N
     """Label Studio posts once, waits a second, and never again."""
     (lost, told) = desk.ask(2)
     desk.bridge().take_requests()
-    port = free_port()
+    port = free_ports(1)[0]
     section = {
         **desk.driver.config.label_studio.model_dump(),
         "webhook_port": port,

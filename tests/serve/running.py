@@ -16,8 +16,8 @@ from stream_cl.config import environment
 from stream_cl.config.file import load
 from stream_cl.core.clock import SystemClock
 from stream_cl.core.records import Outgoing
+from stream_cl.testing.kafka_process import free_ports
 from tests.cli.processes import Place, place, until
-from tests.serve.test_endpoints import free_port
 
 HOSTILE = [
     "<script>window.hit = 1</script>",
@@ -85,7 +85,7 @@ class Running:
 @contextmanager
 def running(folder: Path, bootstrap: str | None = None, **sections: Any) -> Iterator[Running]:
     """A pipeline with a console on SQLite, or on the broker at `bootstrap`."""
-    port = free_port()
+    port = free_ports(1)[0]
     settings: dict[str, Any] = {"budget": {"fraction": 0.5}, **sections}
     settings["http"] = {"port": port, **settings.get("http", {})}
     if bootstrap is not None:

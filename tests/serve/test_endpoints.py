@@ -19,14 +19,8 @@ from stream_cl.core.errors import UserError
 from stream_cl.observe.metrics import TABLE
 from stream_cl.pipeline.runner import Pipeline
 from stream_cl.testing.driver import TestDriver
+from stream_cl.testing.kafka_process import free_ports
 from tests.pipeline.streams import SMALL, features
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager
@@ -35,7 +29,7 @@ def served(
 ) -> Iterator[tuple[TestDriver, Endpoints, Pipeline]]:
     """A pipeline whose endpoints answer; nobody takes steps."""
     config = {
-        **SMALL, "http": {"port": free_port(), **http_keys}, "annotators": annotators or {},
+        **SMALL, "http": {"port": free_ports(1)[0], **http_keys}, "annotators": annotators or {},
     }  # fmt: skip
     with TestDriver(config, folder) as driver:
         endpoints = Endpoints(driver.config, driver.clock)

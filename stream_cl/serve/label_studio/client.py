@@ -4,23 +4,21 @@
 with a filter, `POST /api/dm/actions?id=delete_tasks`, `GET /api/users`, `GET|POST|PATCH
 /api/webhooks` (Label Studio 1.23, API reference). A personal access token is a refresh token, for
 which `POST /api/token/refresh` gives one that lasts minutes; a legacy token is sent as it is.
-
-http.client alone is used: no proxy out of the environment, no redirect that takes the token
-elsewhere, no answer larger than `ANSWER_BYTES`.
 """
 
 from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping, Sequence
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import orjson
 
 from stream_cl.core.errors import TransportError, UserError
+from stream_cl.core.origin import PASSING, Origin, UnreadableCertificates
 
 ANSWER_BYTES: Final = 200_000_000
 PAGE_TASKS: Final = 50
@@ -32,7 +30,6 @@ _FIELDS: Final = (
     "result,completed_by,was_cancelled"
 )
 """Of a task, and (the API takes one list for both) of the annotations in it."""
-_PASSING: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _MESSAGE: Final = 200
 
 Task = dict[str, Any]
@@ -58,24 +55,17 @@ class LabelStudioClient:
     def __init__(
         self, url: str, token: str, ca_file: Path | None = None, timeout_s: float = 30.0
     ) -> None:
-        parts = urlsplit(url)
-        assert parts.hostname is not None
         self.url = url.rstrip("/")
-        self._host, self._port, self._path = parts.hostname, parts.port, parts.path.rstrip("/")
-        self._timeout_s = timeout_s
         self._token = token
         self._personal = token.count(".") == 2
         self._access: str | None = None
-        self._tls: ssl.SSLContext | None = None
-        if parts.scheme == "https":
-            try:
-                self._tls = ssl.create_default_context(cafile=ca_file)
-            except (OSError, ssl.SSLError) as error:
-                reason = getattr(error, "strerror", None) or type(error).__name__
-                raise UserError(
-                    f"label_studio.ca_file: {ca_file} holds no certificates that can be read "
-                    f"({reason}); name a PEM file"
-                ) from None
+        try:
+            self._origin = Origin(url, ca_file, timeout_s)
+        except UnreadableCertificates as reason:
+            raise UserError(
+                f"label_studio.ca_file: {ca_file} holds no certificates that can be read "
+                f"({reason}); name a PEM file"
+            ) from None
 
     def project(self, number: int) -> dict[str, Any]:
         """A project."""
@@ -162,7 +152,7 @@ class LabelStudioClient:
             status, found = self._send(method, path, body, self._authorization())
         if 200 <= status < 300:
             return found
-        if status in _PASSING:
+        if status in PASSING:
             raise Unreachable(f"Label Studio at {self.url} answered {status}")
         raise self._refusal(status, path, found, what)
 
@@ -172,7 +162,7 @@ class LabelStudioClient:
         if self._access is None:
             path = "/api/token/refresh"
             status, found = self._send("POST", path, {"refresh": self._token}, None)
-            if status in _PASSING:
+            if status in PASSING:
                 raise Unreachable(f"Label Studio at {self.url} answered {status}")
             if status != 200 or not isinstance(found, dict) or "access" not in found:
                 raise self._refusal(status if status != 200 else 401, path, found, "")
@@ -182,23 +172,14 @@ class LabelStudioClient:
     def _send(
         self, method: str, path: str, body: Any, authorization: str | None
     ) -> tuple[int, Any]:
-        headers = {"Accept": "application/json", "Connection": "close"}
+        headers = {"Accept": "application/json"}
         if authorization is not None:
             headers["Authorization"] = authorization
         packed = None if body is None else orjson.dumps(body)
         if packed is not None:
             headers["Content-Type"] = "application/json"
-        connection: HTTPConnection
-        if self._tls is None:
-            connection = HTTPConnection(self._host, self._port, timeout=self._timeout_s)
-        else:
-            connection = HTTPSConnection(
-                self._host, self._port, timeout=self._timeout_s, context=self._tls
-            )
         try:
-            connection.request(method, self._path + path, packed, headers)
-            response = connection.getresponse()
-            text, status = response.read(ANSWER_BYTES + 1), response.status
+            status, text = self._origin.ask(method, path, headers, ANSWER_BYTES, packed)
         except ssl.SSLCertVerificationError as error:
             raise UserError(
                 f"label_studio.url: the certificate of {self.url} is refused "
@@ -208,8 +189,6 @@ class LabelStudioClient:
             # Messages of http.client may repeat what was sent; its names say enough.
             reason = error if isinstance(error, OSError) else type(error).__name__
             raise Unreachable(f"Label Studio at {self.url} does not answer ({reason})") from None
-        finally:
-            connection.close()
         if len(text) > ANSWER_BYTES:
             raise self._strange(path)
         try:
