@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import islice
 from time import process_time
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -49,29 +49,37 @@ def encoded(config: Config, rows: Iterable[Row]) -> tuple[FloatMatrix, npt.NDArr
     return np.concatenate(parts), np.array(labels, dtype=np.int64)
 
 
-def events_per_cpu_second(
-    config: Config, x: FloatMatrix, y: npt.NDArray[np.int64], step: int
-) -> float:
-    """The rate over encoded events `x [n, d]` of classes `y [n]`, `step` at a time."""
+class Asked(NamedTuple):
+    """What came of a stream: shares of its events, and CPU time."""
+
+    accuracy: float
+    labels: int
+    cpu_s: float
+
+
+def ask(config: Config, x: FloatMatrix, y: npt.NDArray[np.int64], step: int) -> Asked:
+    """Go through encoded events `x [n, d]` of classes `y [n]`, `step` at a time."""
     _ask(build.fresh_state(config), x[: 10 * step], y, step, config.seed)  # compiles
     state = build.fresh_state(config)
     began = process_time()
-    _ask(state, x, y, step, config.seed)
-    return len(x) / (process_time() - began)
+    right = _ask(state, x, y, step, config.seed)
+    return Asked(right / len(x), state.budget.spending().asked, process_time() - began)
 
 
-def _ask(state: State, x: FloatMatrix, y: npt.NDArray[np.int64], step: int, seed: int) -> None:
-    """Go through the events."""
+def _ask(state: State, x: FloatMatrix, y: npt.NDArray[np.int64], step: int, seed: int) -> int:
+    """How many of the events were predicted right."""
     learner, query, budget = state.guard.learner, state.query, state.budget
     generator = np.random.default_rng(seed)
     words = generator.integers(2**64, size=(3, len(x)), dtype=np.uint64)
     draws = generator.random((2, len(x)))
     allowed = np.ones(step, dtype=np.bool_)
+    right = 0
     for start in range(0, len(x), step):
         span = slice(start, start + step)
         now, true = x[span], y[start : min(start + step, len(x))]
         probabilities = learner.predict(now)
         best = probabilities.argmax(axis=1) if probabilities.shape[1] else np.full(len(now), -1)
+        right += int(np.count_nonzero(best == true))
         utilities = query.utility(Asking(now, probabilities, learner, words[2, span]))
         decision = budget.decide(
             Candidates(
@@ -86,3 +94,4 @@ def _ask(state: State, x: FloatMatrix, y: npt.NDArray[np.int64], step: int, seed
         if chosen.any():
             learner.learn(now[chosen], true[chosen], np.ones(int(chosen.sum())))
             query.learn(now[chosen], true[chosen])
+    return right

@@ -1,4 +1,4 @@
-"""A worker of `load_tests.asking_peer`: one strategy of scikit-activeml over one stream."""
+"""A worker of `load_tests.asking_peer`: a strategy of scikit-activeml, or ours, over one stream."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from skactiveml.base import SkactivemlClassifier
 from skactiveml.stream.budgetmanager import BalancedIncrementalQuantileFilter
 
 from load_tests import streams
-from load_tests.asking_arrays import encoded
-from load_tests.asking_peer import PeerJob
+from load_tests.asking_arrays import ask, encoded
+from load_tests.asking_peer import OURS, PeerJob
 from stream_cl import build
 from stream_cl.cli.compare_worker import checked_config, main
+from stream_cl.config import Config
 from stream_cl.core.protocols import Learner
 from stream_cl.core.records import FloatMatrix
 from stream_cl.pipeline.offline import Row
@@ -49,6 +50,20 @@ class Wrapped(SkactivemlClassifier):  # type: ignore[misc]  # it ships no types
         return np.pad(known, ((0, 0), (0, k - known.shape[1])))
 
 
+_last: dict[Any, tuple[FloatMatrix, npt.NDArray[np.int64]]] = {}
+"""The stream that was encoded last, by what it was encoded from."""
+
+
+def _encoded(
+    job: PeerJob, config: Config, rows: Iterable[Row]
+) -> tuple[FloatMatrix, npt.NDArray[np.int64]]:
+    made_of = (job.files, job.limit, config.encoder.model_dump_json())
+    if made_of not in _last:
+        _last.clear()
+        _last[made_of] = encoded(config, rows)
+    return _last[made_of]
+
+
 def _strategy(name: str, classes: int, rate: float, seed: int) -> Any:
     if name == "FixedUncertainty":
         return peers.FixedUncertainty(list(range(classes)), budget=rate, random_state=seed)
@@ -60,13 +75,16 @@ def _strategy(name: str, classes: int, rate: float, seed: int) -> Any:
 
 
 def run(job: PeerJob, rows: Iterable[Row]) -> dict[str, Any]:
-    """The figures of one strategy."""
+    """The figures of one strategy, or of ours."""
     config = checked_config(job)
-    x, y = encoded(config, rows)
+    x, y = _encoded(job, config, rows)
+    if job.strategy == OURS:
+        accuracy, labels, cpu_s = ask(config, x, y, config.step.max_events)
+        return _figures(len(y), labels, accuracy, cpu_s)
     classes = int(y.max()) + 1
     learner = build.learner(config.learner, x.shape[1], config.seed)
     model = Wrapped(learner, range(classes))
-    ask = _asker(job, model, classes, config.seed)
+    queries = _asker(job, model, classes, config.seed)
     kept_x: deque[Any] = deque(maxlen=_KEPT)
     kept_y: deque[int] = deque(maxlen=_KEPT)
     # Learners number classes as they learn them; the peer's are numbered as they come.
@@ -76,17 +94,16 @@ def run(job: PeerJob, rows: Iterable[Row]) -> dict[str, Any]:
     for i in range(len(y)):
         now = x[i : i + 1]
         right += int(model.predict_proba(now).argmax() == y[i])
-        if ask(now, kept_x, kept_y) or i < COLD_START:
+        if queries(now, kept_x, kept_y) or i < COLD_START:
             asked += 1
             learner.learn(now, y[i : i + 1], one)
             kept_x.append(x[i])
             kept_y.append(int(y[i]))
-    return {
-        "events": len(y),
-        "labels_asked": asked,
-        "accuracy": right / len(y),
-        "cpu_s": process_time() - began,
-    }
+    return _figures(len(y), asked, right / len(y), process_time() - began)
+
+
+def _figures(events: int, labels: int, accuracy: float, cpu_s: float) -> dict[str, Any]:
+    return {"events": events, "labels_asked": labels, "accuracy": accuracy, "cpu_s": cpu_s}
 
 
 def _asker(
@@ -98,7 +115,7 @@ def _asker(
     told = job.strategy in {"StreamProbabilisticAL", "VariableUncertainty with BIQF"}
     blind = job.strategy == "StreamRandomSampling"
 
-    def ask(now: FloatMatrix, kept_x: deque[Any], kept_y: deque[int]) -> bool:
+    def queries(now: FloatMatrix, kept_x: deque[Any], kept_y: deque[int]) -> bool:
         more: dict[str, Any] = {} if blind else {"clf": model}
         if looks:
             if not kept_y:
@@ -109,7 +126,7 @@ def _asker(
         strategy.update(now, queried, **after)
         return len(queried) > 0
 
-    return ask
+    return queries
 
 
 def load(job: PeerJob) -> Iterable[Row]:

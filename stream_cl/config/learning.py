@@ -33,7 +33,7 @@ class SoftmaxLearner(_Learner):
         description="Where the sum of squared gradients starts; damps the first steps.",
     )
     forget: float = Field(
-        0.9999, gt=0, le=1, description="How much of that sum stays with every event; 1: all."
+        0.999, gt=0, le=1, description="How much of that sum stays with every event; 1: all."
     )
     l2: float = Field(0.0, ge=0, le=1e6, description="Pull of the weights towards zero.")
 

@@ -8,15 +8,20 @@ value x of a number (Welford 1962; the increment of West 1979, divided by n):
 
 Every term is non-negative, so the variance cannot fall below zero, as it does where it is
 the mean of squares less the square of the mean; and it stays within (2·FEATURE_ABS_MAX)²,
-where a sum of squares would overflow. The encoding is (x − mean)/√variance, cut to
-± STANDARD_SCORE_MAX; 0 while the variance is 0, and 0 (the mean) for what is missing.
+where a sum of squares would overflow. With z = (x − mean)/√variance the encoding is
+
+    z for |z| ≤ 1,  sign(z) · (1 + log|z|) beyond,
+
+cut to ± STANDARD_SCORE_MAX; 0 while the variance is 0, and 0 (the mean) for what is missing. One
+value of a heavy tail would else move a linear learner's weights as far as hundreds of others, and
+decide alone what is predicted (decision 0024).
 
 State: three float64 per number. Cost: about 10 ns per value.
 """
 
 from __future__ import annotations
 
-from math import log1p, sqrt
+from math import log, log1p, sqrt
 from typing import Any, Final
 
 import numpy as np
@@ -58,6 +63,8 @@ def _put(moments: Any, at: int, out: Any, slot: int, value: float, mode: int) ->
         score = 0.0
         if variance > 0.0:
             score = (value - mean) / sqrt(variance)
+        if abs(score) > 1.0:
+            score = 1.0 + log(score) if score > 0.0 else -1.0 - log(-score)
     elif mode == ADD:
         score = out[slot] + value
     else:

@@ -29,7 +29,7 @@ from stream_cl.query._arrays import generator_words, set_generator
 
 RATE: Final = 1.5
 EPSILON: Final = 0.1
-FORGET: Final = 0.9999
+FORGET: Final = 0.999
 VALUE_MAX: Final = 1e9
 """Larger numbers are cut to it, so that their squares stay finite."""
 _POISSON: Final = np.cumsum(np.exp(-1.0) / np.array([1, 1, 2, 6, 24, 120, 720, 5040.0]))

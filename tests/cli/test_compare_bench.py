@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from load_tests import streams
+from load_tests.asking_arrays import ask
 from load_tests.asking_grid import reached, spend_off
-from load_tests.asking_peer import PeerJob
+from load_tests.asking_peer import WAYS, PeerJob, paired
 from load_tests.page import as_table, put
 from load_tests.report import MissingData
 from stream_cl.cli.compare_cells import Cell, Job
+from stream_cl.config import Config
 
 
 def test_the_rate_that_reaches_a_goal_is_interpolated() -> None:
@@ -57,6 +59,39 @@ def test_a_job_of_the_peer_is_written_whole() -> None:
     job = PeerJob("k", None, ("a=1",), ("f",), None, None, "Split", 0.05)
     assert b'"strategy":"Split","rate":0.05' in job.written()
     assert PeerJob(**asdict(job)) == job
+
+
+def test_a_strategy_that_draws_nothing_is_one_run_against_all_of_ours() -> None:
+    """Its one number is what each of our seeds is held against; those that draw go by seed."""
+
+    def runs(*accuracies: float) -> list[dict[str, Any]]:
+        return [
+            {"accuracy": one, "events": 1000, "labels_asked": 50, "cpu_s": 0.5}
+            for one in accuracies
+        ]
+
+    ours = {f"Split/{way}": runs(0.8, 0.9) for way in WAYS}
+    alone, by_seed = (
+        paired("Split", theirs, ours).gains[next(iter(WAYS))][0]
+        for theirs in (runs(0.8), runs(0.7, 0.8))
+    )
+    assert (alone.value, by_seed.value) == pytest.approx((5.0, 10.0))
+    assert alone.half is not None
+    assert by_seed.half == pytest.approx(0.0, abs=1e-6)
+    assert paired("Split", runs(0.8), ours).per_s == 2000
+
+
+@pytest.mark.parametrize("step", [1, 7])
+def test_asking_over_arrays_learns_what_it_asks(step: int) -> None:
+    """The rate and the accuracy beside the peer's are of a learner that does learn."""
+    draws = np.random.default_rng(0)
+    y = draws.integers(0, 2, 2000)
+    x = np.zeros((2000, Config().encoder.width), dtype=np.float32)
+    x[:, 0] = np.where(y == 1, 1.0, -1.0) + draws.normal(0.0, 0.3, 2000)
+    got = ask(Config(), x, y, step)
+    assert got.accuracy > 0.95
+    assert abs(got.labels - 100) <= 20
+    assert got.cpu_s > 0
 
 
 def test_a_stream_that_is_not_there_is_said(tmp_path: Path) -> None:

@@ -102,6 +102,17 @@ def test_a_constant_says_nothing(value: float, n: int) -> None:
     assert moments[:, 0].tolist() == [n, value, 0.0]
 
 
+def test_it_encodes_by_the_formula_of_its_docstring() -> None:
+    """Tails that count as much as they stand out would let one event decide for hundreds."""
+    values = np.random.default_rng(2).standard_cauchy((500, 1))
+    scores = _scores(values, no_moments(1))[:, 0]
+    seen = [values[: n + 1, 0] for n in range(len(values))]
+    z = np.array([(past[-1] - past.mean()) / (past.std() or 1.0) for past in seen])
+    tails = np.sign(z) * (1.0 + np.log(np.maximum(np.abs(z), 1.0)))
+    assert np.abs(z).max() > 10, "the tails that this test is about"
+    assert scores == pytest.approx(np.where(np.abs(z) > 1.0, tails, z), rel=1e-6, abs=1e-6)
+
+
 def test_missing_values_are_the_mean_and_are_not_counted() -> None:
     values = np.array([[1.0], [np.nan], [3.0], [np.nan]])
     moments = no_moments(1)

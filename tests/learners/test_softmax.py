@@ -34,7 +34,7 @@ class TestSoftmaxWithEverySettingChanged(LearnerContract):
         )
 
 
-def by_the_formula(labelled, rate=1.5, epsilon=0.1, forget=0.9999, l2=0.0):
+def by_the_formula(labelled, rate=1.5, epsilon=0.1, forget=0.999, l2=0.0):
     """The docstring's formula in numpy: weights `[width + 1, k]`."""
     x, y, weight = labelled
     k = int(y.max()) + 1
