@@ -40,10 +40,12 @@ _NOTHING: Final = np.empty((0, 0), dtype=np.float32)
 def compared(candidates: Candidates) -> tuple[FloatMatrix, npt.NDArray[np.float64]]:
     """What events are compared by, `[n, d]`, and how far questions about each are spread, `[n]`;
     nothing and 0 where they are not."""
-    n = len(candidates.utility)
-    if candidates.x is None or not np.any(np.asarray(candidates.spread) > 0):
-        return _NOTHING, np.zeros(n)
-    return np.ascontiguousarray(candidates.x, dtype=np.float32), np.full(n, candidates.spread)
+    far = np.empty(len(candidates.utility))
+    far[:] = candidates.spread
+    if candidates.x is None or not (far > 0.0).any():
+        far[:] = 0.0
+        return _NOTHING, far
+    return np.ascontiguousarray(candidates.x, dtype=np.float32), far
 
 
 def prepared(state: State, x: FloatMatrix) -> State:

@@ -10,8 +10,9 @@ probabilities p sorted so that p1 ≥ p2 ≥ …:
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -52,14 +53,29 @@ def uncertainty(probabilities: Probabilities, measure: Measure) -> npt.NDArray[n
     if k < 2:
         # Nothing is known to be told apart yet: every label teaches as much as a label can.
         return np.ones(n, dtype=np.float64)
+    result = np.empty(n, dtype=np.float64)
+    if measure == "margin":
+        _margins(probabilities, result)
+        return result
     if measure == "entropy":
         safe = np.where(probabilities > 0, probabilities, 1.0)
         result = -(probabilities * np.log(safe)).sum(axis=1) / np.log(k)
-    elif measure == "least_confidence":
-        result = 1.0 - probabilities.max(axis=1)
     else:
-        top = probabilities if k == 2 else np.partition(probabilities, k - 2, axis=1)
-        result = 1.0 - np.abs(top[:, k - 1] - top[:, k - 2])
+        result = 1.0 - probabilities.max(axis=1)
     # np.clip would take four times as long where there is one event.
     clipped: npt.NDArray[np.float64] = np.minimum(np.maximum(result, 0.0), 1.0)
     return clipped
+
+
+@numba.njit(cache=True)
+def _margins(probabilities: Any, out: Any) -> None:
+    """One pass, where a partition sorts each row for its two largest."""
+    for i in range(probabilities.shape[0]):
+        first, second = -np.inf, -np.inf
+        for c in range(probabilities.shape[1]):
+            p = probabilities[i, c]
+            if p > first:
+                first, second = p, first
+            elif p > second:
+                second = p
+        out[i] = min(max(1.0 - (first - second), 0.0), 1.0)
