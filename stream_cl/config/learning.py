@@ -33,7 +33,14 @@ class SoftmaxLearner(_Learner):
         description="Where the sum of squared gradients starts; damps the first steps.",
     )
     forget: float = Field(
-        0.999, gt=0, le=1, description="How much of that sum stays with every event; 1: all."
+        0.9999, gt=0, le=1, description="How much of that sum stays with every event; 1: all."
+    )
+    forget_fast: float = Field(
+        0.995,
+        gt=0,
+        le=1,
+        description="The same of a second set of weights, mixed with the first by how well each "
+        "did of late. As forget: there is none.",
     )
     l2: float = Field(0.0, ge=0, le=1e6, description="Pull of the weights towards zero.")
 

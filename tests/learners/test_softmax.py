@@ -34,7 +34,12 @@ class TestSoftmaxWithEverySettingChanged(LearnerContract):
         )
 
 
-def by_the_formula(labelled, rate=1.5, epsilon=0.1, forget=0.999, l2=0.0):
+class TestSoftmaxOfOneSet(LearnerContract):
+    def make(self, width: int = 5, seed: int = 1, max_classes: int = 12) -> Softmax:
+        return Softmax(width, seed, max_classes, forget=0.999, forget_fast=0.999)
+
+
+def by_the_formula(labelled, rate=1.5, epsilon=0.1, forget=0.9999, l2=0.0):
     """The docstring's formula in numpy: weights `[width + 1, k]`."""
     x, y, weight = labelled
     k = int(y.max()) + 1
@@ -60,9 +65,47 @@ def test_it_learns_by_the_formula_of_its_docstring(l2):
     labelled = events(300)
     learner = Softmax(5, 0, 12, l2=l2)
     learner.learn(*labelled)
-    np.testing.assert_allclose(
-        learner.snapshot()["weights"], by_the_formula(labelled, l2=l2), atol=1e-8
-    )
+    for weights, forget in zip(learner.snapshot()["weights"], (0.9999, 0.995), strict=True):
+        np.testing.assert_allclose(
+            weights, by_the_formula(labelled, forget=forget, l2=l2), atol=1e-8
+        )
+
+
+def test_the_two_sets_are_averaged_by_the_formula_of_the_docstring():
+    x, y, weight = events(300)
+    mixed, alone = Softmax(5, 0, 12), [Softmax(5, 0, 12, forget_fast=0.9999)]
+    alone.append(Softmax(5, 0, 12, forget=0.995))
+    losses, met = np.zeros(2), set()
+    for i in range(len(x)):
+        one = slice(i, i + 1)
+        for s, learner in enumerate(alone):
+            if y[i] in met:
+                losses[s] = 0.99 * losses[s] - np.log(max(learner.predict(x[one])[0, y[i]], 1e-4))
+            learner.learn(x[one], y[one], weight[one])
+        met.add(y[i])
+    mixed.learn(x, y, weight)
+    shares = np.exp(-losses) / np.exp(-losses).sum()
+    expected = sum(s * learner.predict(x) for s, learner in zip(shares, alone, strict=True))
+    np.testing.assert_allclose(mixed.predict(x), expected, atol=1e-9)
+
+
+def test_what_moves_is_followed_and_what_stays_is_kept():
+    """One window of forgetting suits one of the two; who does not know the stream needs both."""
+
+    def accuracy(turns: int, **settings: float) -> float:
+        rng = np.random.default_rng(0)
+        x = rng.normal(size=(40_000, 2)).astype(np.float32)
+        angle = np.linspace(0.0, 2 * np.pi * turns, len(x))
+        y = (x[:, 0] * np.cos(angle) + x[:, 1] * np.sin(angle) > 0).astype(np.int64)
+        y = np.where(rng.random(len(x)) < 0.2, 1 - y, y)
+        return prequential(Softmax(2, 0, 2, **settings), x, y)
+
+    for turns in (0, 20):
+        both = accuracy(turns)
+        slow = accuracy(turns, forget_fast=0.9999)
+        fast = accuracy(turns, forget=0.995)
+        assert both > max(slow, fast) - 0.002
+        assert max(slow, fast) - min(slow, fast) > 0.005
 
 
 def test_a_failed_batch_leaves_no_trace():
