@@ -77,8 +77,8 @@ class PeerJob(Job):
 class Pair(NamedTuple):
     """One of their strategies on a stream, and each of our ways at what it spent.
 
-    accuracy: theirs. per_s: instances per CPU second, theirs. spent: share of what it was told.
-    gains: points of accuracy above it, and ours per CPU second, by way.
+    accuracy: theirs, in %. per_s: instances per CPU second, theirs. labels: share of the events
+    that it asked for. gains: points of accuracy above it, and ours per CPU second, by way.
     """
 
     accuracy: Mean
