@@ -50,7 +50,7 @@ def encoded(config: Config, rows: Iterable[Row]) -> tuple[FloatMatrix, npt.NDArr
 
 
 class Asked(NamedTuple):
-    """What came of a stream: shares of its events, and CPU time."""
+    """What came of a stream: the share predicted right, labels asked for, and CPU time."""
 
     accuracy: float
     labels: int

@@ -54,10 +54,9 @@ STRATEGIES: Final[dict[str, bool]] = {
 BIQF is its balanced incremental quantile filter."""
 _STEP: Final = Config().step.max_events
 _BY_CHOICE: Final = ("budget.held_out=0", "budget.floor=0.02")
-_SHOWN: Final = f"step {_STEP}, by choice"
 WAYS: Final[dict[str, tuple[str, ...]]] = {
     f"step {_STEP}": (f"step.max_events={_STEP}",),
-    _SHOWN: (f"step.max_events={_STEP}", *_BY_CHOICE),
+    f"step {_STEP}, by choice": (f"step.max_events={_STEP}", *_BY_CHOICE),
     "step 8, by choice": ("step.max_events=8", *_BY_CHOICE),
     "step 1, by choice": ("step.max_events=1", *_BY_CHOICE),
 }
@@ -116,24 +115,22 @@ def peer(wanted: Wanted) -> None:
 
 def _pairs(wanted: Wanted, stream: Stream, sets: Sequence[str], peer: str) -> Pairs:
     """Run theirs, then ours at what each of theirs spent."""
-    seeds = range(wanted.seeds)
+    seeds, kept = range(wanted.seeds), Results(wanted.cache / "peer")
     planned = [
         _cell(stream, sets, name, RATE, seed, peer)
         for name, draws in STRATEGIES.items()
         for seed in (seeds if draws else [0])
     ]
-    theirs = _by_strategy(run(planned, Results(wanted.cache / "peer"), wanted.jobs, PEER_WORKER))
+    theirs = _by_strategy(run(planned, kept, wanted.jobs, PEER_WORKER))
     planned = []
     for name, runs in theirs.items():
         share = round(min(1.0, max(fmean(x["labels_asked"] / x["events"] for x in runs), 1e-4)), 5)
         for way, own in WAYS.items():
             laid = (*sets, f"budget.fraction={share}", *own)
             planned += [_cell(stream, laid, OURS, share, seed, f"{name}/{way}") for seed in seeds]
-    done = run(planned, Results(wanted.cache / "peer"), wanted.jobs, PEER_WORKER)
-    ours = {cell.job.key: figures for cell, figures in done}
     same: dict[str, list[dict[str, Any]]] = {}
-    for cell in planned:
-        same.setdefault(cell.budget, []).append(ours[cell.job.key])
+    for cell, figures in run(planned, kept, wanted.jobs, PEER_WORKER):
+        same.setdefault(cell.budget, []).append(figures)
     return {name: paired(name, runs, same) for name, runs in theirs.items()}
 
 
