@@ -1,9 +1,5 @@
-"""Our asking without the pipeline around it, to be compared with a library that has none.
-
-Predict, say how useful each event's label would be, decide, learn the answers after the step: the
-same calls that the pipeline makes, over vectors that are encoded beforehand. No records, ids,
-questions, figures, digests or outputs.
-"""
+"""Our asking without the pipeline around it, to be compared with a library that has none: over
+vectors that are encoded beforehand, by `stream_cl.pipeline.arrays`."""
 
 from __future__ import annotations
 
@@ -18,12 +14,10 @@ import orjson
 
 from stream_cl import build
 from stream_cl.config import Config
-from stream_cl.core.protocols import Asking, Candidates
 from stream_cl.core.records import FloatMatrix, RawRecords
+from stream_cl.pipeline.arrays import ArraySteps, Course
 from stream_cl.pipeline.offline import Row
-from stream_cl.pipeline.state import State
 
-_PLENTY: Final = 10**9
 _CHUNK: Final = 1000
 
 
@@ -58,40 +52,15 @@ class Asked(NamedTuple):
 
 
 def ask(config: Config, x: FloatMatrix, y: npt.NDArray[np.int64], step: int) -> Asked:
-    """Go through encoded events `x [n, d]` of classes `y [n]`, `step` at a time."""
-    _ask(build.fresh_state(config), x[: 10 * step], y, step, config.seed)  # compiles
-    state = build.fresh_state(config)
+    """Go through encoded events `x [n, d]` of classes `y [n]`, in steps of `step`."""
+    _run(config, x[:1000], y[:1000], step)  # compiles
     began = process_time()
-    right = _ask(state, x, y, step, config.seed)
-    return Asked(right / len(x), state.budget.spending().asked, process_time() - began)
+    course = _run(config, x, y, step)
+    cpu_s = process_time() - began
+    return Asked(float((course.predicted == y).mean()), int(course.asked.sum()), cpu_s)
 
 
-def _ask(state: State, x: FloatMatrix, y: npt.NDArray[np.int64], step: int, seed: int) -> int:
-    """How many of the events were predicted right."""
-    learner, query, budget = state.guard.learner, state.query, state.budget
-    generator = np.random.default_rng(seed)
-    words = generator.integers(2**64, size=(3, len(x)), dtype=np.uint64)
-    draws = generator.random((2, len(x)))
-    allowed = np.ones(step, dtype=np.bool_)
-    right = 0
-    for start in range(0, len(x), step):
-        span = slice(start, start + step)
-        now, true = x[span], y[start : min(start + step, len(x))]
-        probabilities = learner.predict(now)
-        best = probabilities.argmax(axis=1) if probabilities.shape[1] else np.full(len(now), -1)
-        right += int(np.count_nonzero(best == true))
-        utilities = query.utility(Asking(now, probabilities, learner, words[2, span]))
-        decision = budget.decide(
-            Candidates(
-                utilities.values, draws[0, span], draws[1, span], allowed[: len(now)],
-                room=_PLENTY, room_floor=_PLENTY, predicted=best,
-                x=now, spread=utilities.spread,
-            )
-        )  # fmt: skip
-        query.commit(utilities)
-        budget.commit(decision)
-        chosen = decision.asked & ~decision.held_out
-        if chosen.any():
-            learner.learn(now[chosen], true[chosen], np.ones(int(chosen.sum())))
-            query.learn(now[chosen], true[chosen])
-    return right
+def _run(config: Config, x: FloatMatrix, y: npt.NDArray[np.int64], step: int) -> Course:
+    words = np.random.default_rng(config.seed).integers(2**64, size=(len(x), 3), dtype=np.uint64)
+    state = build.fresh_state(config)
+    return ArraySteps(state.guard.learner, state.query, state.budget, step).run(x, y, words)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stream_cl.api import Pipeline
+    from stream_cl.api_arrays import Simulation, simulate
     from stream_cl.api_log import Log, connect
     from stream_cl.api_records import LabelRequest, Prediction
     from stream_cl.core.errors import ConfigError, StreamClError, UserError
@@ -30,10 +31,12 @@ __all__ = [
     "Log",
     "Pipeline",
     "Prediction",
+    "Simulation",
     "StreamClError",
     "UserError",
     "__version__",
     "connect",
+    "simulate",
 ]
 
 _HOME = {
@@ -44,9 +47,11 @@ _HOME = {
     "Log": "stream_cl.api_log",
     "Pipeline": "stream_cl.api",
     "Prediction": "stream_cl.api_records",
+    "Simulation": "stream_cl.api_arrays",
     "StreamClError": "stream_cl.core.errors",
     "UserError": "stream_cl.core.errors",
     "connect": "stream_cl.api_log",
+    "simulate": "stream_cl.api_arrays",
 }
 
 

@@ -32,6 +32,8 @@ def _limited(
 ) -> tuple[bool, bool]:
     """Whether the event's key, and its predicted class, have had what they may have."""
     size = limits.shape[0]
+    if size == 0:
+        return False, False
     labels = min(counts[Count.ASKED], size)
     of_key, of_class, looked_at = 0, 0, 0
     oldest = counts[Count.EVENTS] - settings.limit_window
@@ -50,11 +52,14 @@ def _limited(
 
 
 @numba.njit(cache=True)
-def _note(counts: Any, limits: Any, key: int, predicted: int) -> None:
-    """Note a label that was asked for, where there are limits."""
+def _note(settings: Any, state: Any, key: int, predicted: int) -> None:
+    """Count a question, and note it where there are limits."""
+    counts, limits = state.counts, state.limits
     if limits.shape[0] > 0:
         at = counts[Count.ASKED] % limits.shape[0]
         limits[at, 0], limits[at, 1], limits[at, 2] = counts[Count.EVENTS], key, predicted
+    counts[Count.ASKED] += 1
+    counts[Count.OPEN] += settings.answers
 
 
 @numba.njit(cache=True)
@@ -79,29 +84,30 @@ def _book(settings: Any, state: Any, target: float, p: float, asked: bool) -> No
 
 
 @numba.njit(cache=True)
-def decide(
-    settings: Any, state: Any, columns: Any, room: int, room_floor: int, closed: bool, given: Any
-) -> None:
-    """Decide n events in their order; changes `state` and fills `given`.
+def decide(settings: Any, state: Any, columns: Any, bounds: Any, given: Any) -> int:
+    """Decide n events in their order; changes `state` and fills `given`. Returns how many were
+    decided: all, or what `Candidates.until_asked` says.
 
     columns: utility, ask_draw, held_out_draw, allowed, key (`int64`, 0: none), predicted class,
     `x [n, width]` and how far questions about each event are spread; x is empty where none are.
+    bounds: room, room_floor, whether nothing is asked now, until_asked.
     given: propensity, asked, held_out, reason, and the utility above which an event would have been
     asked by choice (of what was asked; not a number where there is no such line).
     """
     utility, ask_draw, held_out_draw, allowed, keys, predicted, x, spread = columns
+    room, room_floor, closed, until_asked = bounds
     propensity, asked, held_out, reason, lines = given
     ring, counts, levels, limits = state.ring, state.counts, state.levels, state.limits
-    for i in range(utility.shape[0]):
+    n: int = utility.shape[0]
+    i = 0
+    while i < n:
         value = spread_out(utility[i], x, i, spread[i], state)
         lo, hi = ranks(value, ring, counts[Count.RANKED])
         counts[Count.EVENTS] += 1
         target = target_now(settings, counts, levels)
         kept = eased_now(settings, levels)
         uniform = target * settings.held_out * kept
-        by_key, by_class = False, False
-        if limits.shape[0] > 0:
-            by_key, by_class = _limited(settings, counts, limits, keys[i], predicted[i])
+        by_key, by_class = _limited(settings, counts, limits, keys[i], predicted[i])
 
         why = 0
         starting = counts[Count.ASKED] < settings.cold_start and room > 0 and not by_class
@@ -142,7 +148,9 @@ def decide(
         if p > 0.0:
             _book(settings, state, target, p, asked[i])
         if asked[i]:
-            _note(counts, limits, keys[i], predicted[i])
-            counts[Count.ASKED] += 1
-            counts[Count.OPEN] += settings.answers
+            _note(settings, state, keys[i], predicted[i])
             remember(x, i, spread[i], own, state)
+            if until_asked > 0 and not own:
+                n = min(n, (i // until_asked + 1) * until_asked)
+        i += 1
+    return n

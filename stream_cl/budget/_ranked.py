@@ -131,8 +131,7 @@ class RankedBudget:
         held_out = np.empty(n, dtype=np.bool_)
         reason = np.empty(n, dtype=np.uint8)
         threshold = np.empty(n)
-        room, room_floor = self._room(candidates)
-        decide(
+        decided = decide(
             self._settings,
             after,
             (
@@ -145,12 +144,17 @@ class RankedBudget:
                 x,
                 spread,
             ),
-            room,
-            room_floor,
-            closed,
+            (*self._room(candidates), closed, candidates.until_asked),
             (propensity, asked, held_out, reason, threshold),
         )
-        return Decision(propensity, asked, held_out, reason, after, threshold)
+        return Decision(
+            propensity[:decided],
+            asked[:decided],
+            held_out[:decided],
+            reason[:decided],
+            after,
+            threshold[:decided],
+        )
 
     def commit(self, decision: Decision) -> None:
         self._state = decision.after

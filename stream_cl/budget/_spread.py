@@ -66,13 +66,21 @@ def spread_out(value: float, x: Any, i: int, spread: float, state: Any) -> float
     if spread <= 0.0 or kept == 0:
         return value
     width = x.shape[1]
-    inner, own = np.zeros(kept), 0.0
+    places, numbers, found = np.empty(width, np.int64), np.empty(width), 0
     for j in range(width):
-        number = np.float64(x[i, j])  # squares of large float32 are not finite
-        if number != 0.0:
-            own += number * number
-            for slot in range(kept):
-                inner[slot] += number * questions[j, slot]
+        # Written every time and kept by counting on: a branch would be guessed wrong too often.
+        places[found], numbers[found] = j, x[i, j]  # squares of large float32 are not finite
+        found += x[i, j] != 0.0
+    # By name, so that they stay in registers; where fewer are kept the rest is zeros.
+    own = a = b = c = d = 0.0
+    for at in range(found):
+        j, number = places[at], numbers[at]
+        own += number * number
+        a += number * questions[j, 0]
+        b += number * questions[j, 1]
+        c += number * questions[j, 2]
+        d += number * questions[j, 3]
+    inner = (a, b, c, d)
     nearest, total = math.inf, 0.0
     for slot in range(kept):
         # Rounding may leave a little less than nothing.

@@ -244,6 +244,8 @@ class Candidates:
     keys: `n` record keys, None where there is none; empty where nobody knows them.
     predicted: `int64 [n]`, the predicted class, −1 where none is known; None as `keys`.
     x: `float32 [n, d]`, the events themselves; None as `keys`. spread: as in `Utilities`.
+    until_asked: 0, or the size of a step where these are several, predicted ahead: no event is
+        decided beyond the first step in which something is asked that will be learned.
     """
 
     utility: npt.NDArray[np.float64]
@@ -258,11 +260,13 @@ class Candidates:
     predicted: npt.NDArray[np.int64] | None = None
     x: FloatMatrix | None = None
     spread: float | npt.NDArray[np.float64] = 0.0
+    until_asked: int = 0
 
 
 @dataclass(slots=True)
 class Decision:
-    """What a budget decided for the events of a step.
+    """What a budget decided for the events of a step; n is less than the candidates where
+    `Candidates.until_asked` says so.
 
     propensity: `float64 [n]`, the probability with which each was asked, 0 where it could not be.
     asked, held_out: `bool [n]`; held_out implies asked.

@@ -45,8 +45,8 @@ from stream_cl.core.snapshot import Snapshot
 from stream_cl.learners._compiled import as_column, as_rows, classes_in, compiled
 
 _Floats = npt.NDArray[np.float64]
+_Ints = npt.NDArray[np.int64]
 _Flags = npt.NDArray[np.bool_]
-
 
 RECENT: Final = 0.99
 """How much of a loss stays with every label: about the last hundred count."""
@@ -54,19 +54,38 @@ _LEAST: Final = 1e-4
 """A set that was certain and wrong is out of favour, not ruined."""
 
 
-@compiled("int64(float32[:,::1], int64, float64[:,::1], boolean[::1], float64[::1])")
-def _say(x: FloatMatrix, i: int, weights: _Floats, learned: _Flags, out: _Floats) -> int:
-    """What one set of weights says of event i, into `out [k]`; returns m."""
-    width, classes = x.shape[1], out.shape[0]
-    inputs = 1
+@compiled("int64(float32[:,::1], int64, int64[::1], float64[::1])")
+def _inputs(x: FloatMatrix, i: int, places: _Ints, values: _Floats) -> int:
+    """How many numbers of event i are not zero; where they stand and what they are, in the first
+    entries of `places [width + 1]` and `values [width + 1]`."""
+    found = 0
+    for j in range(x.shape[1]):
+        # Written every time and kept by counting on: a branch would be guessed wrong too often.
+        places[found], values[found] = j, x[i, j]
+        found += x[i, j] != 0.0
+    return found
+
+
+@compiled("void(int64[::1], float64[::1], int64, float64[:,::1], boolean[::1], float64[::1])")
+def _say(
+    places: _Ints, values: _Floats, found: int, weights: _Floats, learned: _Flags, out: _Floats
+) -> None:
+    """What one set of weights says of the event with these `_inputs`, into `out [k]`."""
+    classes = out.shape[0]
     for c in range(classes):
-        out[c] = weights[width, c]
-    for j in range(width):
-        value = np.float64(x[i, j])
-        if value != 0.0:
-            inputs += 1
-            for c in range(classes):
-                out[c] += value * weights[j, c]
+        out[c] = weights[weights.shape[0] - 1, c]
+    fours = found - found % 4
+    # Four inputs at a time and in their order: the same sums, read and written a quarter as often.
+    for a in range(0, fours, 4):
+        j, k, m, n = places[a], places[a + 1], places[a + 2], places[a + 3]
+        for c in range(classes):
+            sum_ = out[c] + values[a] * weights[j, c]
+            sum_ += values[a + 1] * weights[k, c]
+            sum_ += values[a + 2] * weights[m, c]
+            out[c] = sum_ + values[a + 3] * weights[n, c]
+    for a in range(fours, found):
+        for c in range(classes):
+            out[c] += values[a] * weights[places[a], c]
     largest = -np.inf
     for c in range(classes):
         if learned[c] and out[c] > largest:
@@ -77,7 +96,6 @@ def _say(x: FloatMatrix, i: int, weights: _Floats, learned: _Flags, out: _Floats
         total += out[c]
     for c in range(classes):
         out[c] /= total
-    return inputs
 
 
 @compiled("void(float32[:,::1], float64[:,:,::1], boolean[::1], float64[::1], float64[:,::1])")
@@ -87,10 +105,12 @@ def _predict(
     shares = np.exp(losses.min() - losses)
     shares /= shares.sum()
     said = np.empty(out.shape[1])
+    places, values = np.empty(x.shape[1] + 1, np.int64), np.empty(x.shape[1] + 1)
     for i in range(x.shape[0]):
         out[i] = 0.0
+        found = _inputs(x, i, places, values)
         for s in range(weights.shape[0]):
-            _say(x, i, weights[s], learned, said)
+            _say(places, values, found, weights[s], learned, said)
             for c in range(out.shape[1]):
                 out[i, c] += shares[s] * said[c]
 
@@ -115,28 +135,31 @@ def _learn(
 ) -> int:
     width = x.shape[1]
     errors = np.empty(weights.shape[2])
+    places, values = np.empty(width + 1, np.int64), np.empty(width + 1)
     for i in range(x.shape[0]):
         known = learned[y[i]]
         classes = max(classes, y[i] + 1)
         learned[y[i]] = True
         error = errors[:classes]
+        found = _inputs(x, i, places, values)
+        places[found], values[found] = width, 1.0
+        rate = learning_rate / np.sqrt(found + 1)
         for s in range(weights.shape[0]):
-            inputs = _say(x, i, weights[s], learned, error)
+            _say(places, values, found, weights[s], learned, error)
             if known:
                 losses[s] = RECENT * losses[s] - np.log(max(error[y[i]], _LEAST))
             for c in range(classes):
                 error[c] = weight[i] * (error[c] - (1.0 if c == y[i] else 0.0))
-            rate, forget = learning_rate / np.sqrt(inputs), forgets[s]
+            forget = forgets[s]
             refill = (1.0 - forget) * epsilon
-            for j in range(width + 1):
-                value = np.float64(x[i, j] if j < width else 1.0)
+            for a in range(found + 1):
+                j, value = places[a], values[a]
                 decay = l2 if j < width else 0.0
-                if value != 0.0:
-                    for c in range(classes):
-                        g = error[c] * value + decay * weights[s, j, c]
-                        square = forget * squares[s, j, c] + refill + g * g
-                        squares[s, j, c] = square
-                        weights[s, j, c] -= rate * g / np.sqrt(square)
+                for c in range(classes):
+                    g = error[c] * value + decay * weights[s, j, c]
+                    square = forget * squares[s, j, c] + refill + g * g
+                    squares[s, j, c] = square
+                    weights[s, j, c] -= rate * g / np.sqrt(square)
     return classes
 
 

@@ -78,7 +78,7 @@ def score(state: State, read: Decoded, time_ms: int, incarnation: int, plan: Pla
             allowed=~labelled & state.asking,
             time_ms=time_ms,
             keys=[raw_events.keys[row] for row in events.rows],
-            predicted=_best(probabilities),
+            predicted=likeliest(probabilities),
             x=encoded.x,
             spread=utilities.spread,
             **_room(state),
@@ -134,7 +134,7 @@ def _room(state: State) -> dict[str, Any]:
     return {"room": room - pending.capacity // 10, "room_floor": room, "open": len(pending)}
 
 
-def _best(probabilities: Probabilities) -> npt.NDArray[np.int64]:
+def likeliest(probabilities: Probabilities) -> npt.NDArray[np.int64]:
     """`int64 [n]`: the most probable class, −1 while none is known."""
     n, k = probabilities.shape
     return probabilities.argmax(axis=1) if k else np.full(n, -1, dtype=np.int64)

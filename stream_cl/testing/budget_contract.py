@@ -128,6 +128,20 @@ class BudgetContract:
         sizes = [size] * (600 // size)
         assert equal(in_steps(self.make(), events, sizes), in_steps(self.make(), events))
 
+    @pytest.mark.parametrize("size", [1, 7, 64])
+    def test_deciding_ahead_stops_behind_what_is_learned(self, size: int) -> None:
+        """Else events are decided by what the learner said before it knew the answer."""
+        ahead, budget, events = self.used(), self.used(), candidates(300)
+        whole = self.used().decide(events)
+        learned = np.flatnonzero(whole.asked & ~whole.held_out)
+        stop = min(300, (learned[0] // size + 1) * size) if len(learned) else 300
+        part_of_it = budget.decide(part(events, 0, stop))
+        decision = ahead.decide(replace(events, until_asked=size))
+        assert equal([decision], [part_of_it])
+        ahead.commit(decision)
+        budget.commit(part_of_it)
+        assert digest(ahead.snapshot()) == digest(budget.snapshot())
+
     @pytest.mark.parametrize("room", [0, 5, 20])
     def test_the_size_of_a_step_changes_nothing_where_room_is_short(self, room: int) -> None:
         """The room that is left is counted event by event, not step by step."""
