@@ -3,9 +3,10 @@
 The peer runs as its documentation shows it, one event at a time: predict, query, learn the answer
 at once, update. Its classifier is our `softmax` behind its interface, over the vectors of our
 encoder; it too gets the labels of the first ten events. Ours runs over the same vectors
-(`asking_arrays`), in steps: what is asked in a step is learned after it, so that each event is
-predicted by a learner that is up to a step old. Its strategies do not spend what they are told, so
-ours is run again at the share of the labels that each of them bought.
+(`asking_arrays`): in steps of one event, as the peer does, and in the default's, where what is
+asked is learned after the step, so that an event is predicted by a learner that is up to a step
+old. Its strategies do not spend what they are told, so ours is run again at the share of the labels
+that each of them bought.
 
 By default ours draws three of ten labels at random and keeps one of them from the learner, so that
 its figures are honest; the peer has no such figures, so ours is run without that, too ("by choice":
@@ -56,8 +57,7 @@ _STEP: Final = Config().step.max_events
 _BY_CHOICE: Final = ("budget.held_out=0", "budget.floor=0.02")
 WAYS: Final[dict[str, tuple[str, ...]]] = {
     f"step {_STEP}": (f"step.max_events={_STEP}",),
-    f"step {_STEP}, by choice": (f"step.max_events={_STEP}", *_BY_CHOICE),
-    "step 8, by choice": ("step.max_events=8", *_BY_CHOICE),
+    "step 1": ("step.max_events=1",),
     "step 1, by choice": ("step.max_events=1", *_BY_CHOICE),
 }
 """What ours is run with."""
