@@ -2,6 +2,7 @@
 
     make bench-asking ARGS=grid                the default way of asking against random
     make bench-asking ARGS="reach --seeds 3"   labels needed for random's accuracy at 10 %
+    make bench-asking ARGS=single              both with one event a step, over arrays
     make bench-asking ARGS=strategies          every strategy against random
     make bench-asking ARGS=peer                scikit-activeml's strategies with the same learner
     make bench-asking ARGS=cost                the query's share of a step
@@ -24,7 +25,14 @@ from collections.abc import Callable  # noqa: E402  after the thread counts
 from pathlib import Path  # noqa: E402
 from typing import Final  # noqa: E402
 
-from load_tests import asking_cost, asking_grid, asking_peer, asking_strategies, streams  # noqa: E402
+from load_tests import (  # noqa: E402
+    asking_cost,
+    asking_grid,
+    asking_peer,
+    asking_single,
+    asking_strategies,
+    streams,
+)
 from load_tests.asking_grid import Wanted  # noqa: E402
 from load_tests.report import MissingData, machine, say  # noqa: E402
 from stream_cl.core.errors import StreamClError  # noqa: E402
@@ -33,6 +41,7 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 PARTS: Final[dict[str, Callable[[Wanted], None]]] = {
     "grid": asking_grid.grid,
     "reach": asking_grid.reach,
+    "single": asking_single.single,
     "strategies": asking_strategies.strategies,
     "peer": asking_peer.peer,
     "cost": asking_cost.cost,

@@ -6,13 +6,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import islice
 from time import process_time
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import orjson
 
 from stream_cl import build
+from stream_cl.cli.compare_cells import Job
 from stream_cl.config import Config
 from stream_cl.core.records import FloatMatrix, RawRecords
 from stream_cl.pipeline.arrays import ArraySteps, Course
@@ -41,6 +42,21 @@ def encoded(config: Config, rows: Iterable[Row]) -> tuple[FloatMatrix, npt.NDArr
         assert len(found.x) == n
         parts.append(found.x)
     return np.concatenate(parts), np.array(labels, dtype=np.int64)
+
+
+_last: dict[Any, tuple[FloatMatrix, npt.NDArray[np.int64]]] = {}
+"""The stream that was encoded last, by what it was encoded from."""
+
+
+def encoded_once(
+    job: Job, config: Config, rows: Iterable[Row]
+) -> tuple[FloatMatrix, npt.NDArray[np.int64]]:
+    """`encoded`, unless the job before was of the same events and encoder."""
+    made_of = (job.files, job.limit, config.encoder.model_dump_json())
+    if made_of not in _last:
+        _last.clear()
+        _last[made_of] = encoded(config, rows)
+    return _last[made_of]
 
 
 class Asked(NamedTuple):

@@ -33,16 +33,6 @@ RATES: Final = (0.01, 0.05, 0.10)
 REACH_RATES: Final = (0.01, 0.02, 0.03, 0.05, 0.07, 0.10)
 _GOAL_RATE: Final = 0.10
 WORKER: Final = (sys.executable, "-m", "load_tests.asking_worker")
-_SIMULATED: Final = {
-    "elec2": (74.2, 79.5, 82.5),
-    "insects": (59.1, 70.8, 74.3),
-    "covertype": (76.5, 82.7, 85.0),
-    "airlines": (66.8, 68.5, 69.0),
-    "nsl_kdd": (87.8, 94.2, 95.5),
-    "mnist": (76.6, 86.8, 89.0),
-}
-"""Accuracy in % at `RATES` of a plain simulation: softmax with AdaGrad, event after event at
-step 1, margin with the balanced incremental quantile filter, the better of two floors."""
 
 Runs = list[tuple[Cell, dict[str, Any]]]
 
@@ -69,22 +59,30 @@ def grid(wanted: Wanted) -> None:
     made = lines(found)
     text = write(found, wanted.cache)
     say(text)
-    _targets(made, found)
-    if wanted.limit is None:
-        _simulated(made)
+    targets(made, found)
     put(wanted.page, "grid", f"{caption(wanted)}\n\n{markdown(made)}")
 
 
 def reach(wanted: Wanted) -> None:
     """Print the share of random's labels that each stream needs."""
-    found = lines(run_ways(wanted, REACH_RATES, [_GOAL_RATE]))
+    text = needed(lines(run_ways(wanted, REACH_RATES, [_GOAL_RATE])))
+    put(wanted.page, "reach", f"{settings(wanted)}.\n\n{text}")
+
+
+def needed(found: Sequence[Line]) -> str:
+    """Print which share of random's labels each way needs on each stream; returns the table."""
     rows, shares = [], []
-    for name in wanted.streams:
+    for name in dict.fromkeys(line.stream for line in found):
         of = [line for line in found if line.stream == name]
-        goal = next(x.accuracy.value for x in of if x.strategy == CONTROL and x.rate == _GOAL_RATE)
         for way in dict.fromkeys((x.strategy, x.budget) for x in of if x.strategy != CONTROL):
-            own = [x for x in of if (x.strategy, x.budget) == way]
-            points = [(x.rate or 0.0, x.accuracy.value) for x in own]
+            goal = next(
+                x.accuracy.value
+                for x in of
+                if (x.strategy, x.budget, x.rate) == (CONTROL, way[1], _GOAL_RATE)
+            )
+            points = [
+                (x.rate or 0.0, x.accuracy.value) for x in of if (x.strategy, x.budget) == way
+            ]
             share = reached(points, goal)
             shares.append(share / _GOAL_RATE)
             shown = (
@@ -93,9 +91,9 @@ def reach(wanted: Wanted) -> None:
             rows.append([name, *way, f"{100 * goal:.2f}", *shown])
     head = ["stream", "strategy", "budget", "goal %", "labels", "of random's"]
     table(head, rows)
-    put(wanted.page, "reach", f"{settings(wanted)}.\n\n{as_table(head, rows)}")
     target("largest share of random's labels", max(shares), 0.75, at_least=False)
     target("median share of random's labels", median(shares), 0.55, at_least=False)
+    return as_table(head, rows)
 
 
 def reached(points: Sequence[tuple[float, float]], goal: float) -> float:
@@ -112,7 +110,12 @@ def reached(points: Sequence[tuple[float, float]], goal: float) -> float:
     return float("inf")
 
 
-def run_ways(wanted: Wanted, rates: Sequence[float], control_rates: Sequence[float]) -> Runs:
+def run_ways(
+    wanted: Wanted,
+    rates: Sequence[float],
+    control_rates: Sequence[float],
+    worker: Sequence[str] = WORKER,
+) -> Runs:
     """Every way that is wanted at `rates`, and `random` at `control_rates`."""
     planned = []
     for name in wanted.streams:
@@ -122,10 +125,11 @@ def run_ways(wanted: Wanted, rates: Sequence[float], control_rates: Sequence[flo
             None, [stream], ways(None, sets, wanted.strategies, wanted.budgets, rates), wanted.seeds
         )
     needed = [x for x in planned if x.strategy != CONTROL or x.rate in control_rates]
-    return run(needed, Results(wanted.cache), wanted.jobs, WORKER)
+    return run(needed, Results(wanted.cache), wanted.jobs, worker)
 
 
-def _targets(made: Sequence[Line], found: Runs) -> None:
+def targets(made: Sequence[Line], found: Runs) -> None:
+    """Print what is promised of the default way against `random`."""
     ours = [line for line in made if line.gain]
     below = [line for line in ours if line.verdict == "below"]
     target("cells significantly below random", len(below), 0, at_least=False)
@@ -137,14 +141,6 @@ def _targets(made: Sequence[Line], found: Runs) -> None:
     target("median gain over random", median(gains), 1.5, unit=" points")
     off, bound = spend_off(found)
     target(f"largest difference of spend to random's (bound {bound})", off, 1.0, at_least=False)
-
-
-def _simulated(made: Sequence[Line]) -> None:
-    for line in made:
-        if line.gain and line.rate in RATES and line.stream in _SIMULATED:
-            simulated = _SIMULATED[line.stream][RATES.index(line.rate)]
-            what = f"{line.stream}, {line.rate:.0%}, {line.strategy}, {line.budget}: simulation"
-            target(what, 100 * line.accuracy.value, simulated, unit=" %")
 
 
 def spend_off(found: Runs) -> tuple[float, str]:

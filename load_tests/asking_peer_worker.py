@@ -15,11 +15,10 @@ from skactiveml.base import SkactivemlClassifier
 from skactiveml.stream.budgetmanager import BalancedIncrementalQuantileFilter
 
 from load_tests import streams
-from load_tests.asking_arrays import ask, encoded
+from load_tests.asking_arrays import ask, encoded_once
 from load_tests.asking_peer import OURS, PeerJob
 from stream_cl import build
 from stream_cl.cli.compare_worker import checked_config, main
-from stream_cl.config import Config
 from stream_cl.core.protocols import Learner
 from stream_cl.core.records import FloatMatrix
 from stream_cl.pipeline.offline import Row
@@ -50,20 +49,6 @@ class Wrapped(SkactivemlClassifier):  # type: ignore[misc]  # it ships no types
         return np.pad(known, ((0, 0), (0, k - known.shape[1])))
 
 
-_last: dict[Any, tuple[FloatMatrix, npt.NDArray[np.int64]]] = {}
-"""The stream that was encoded last, by what it was encoded from."""
-
-
-def _encoded(
-    job: PeerJob, config: Config, rows: Iterable[Row]
-) -> tuple[FloatMatrix, npt.NDArray[np.int64]]:
-    made_of = (job.files, job.limit, config.encoder.model_dump_json())
-    if made_of not in _last:
-        _last.clear()
-        _last[made_of] = encoded(config, rows)
-    return _last[made_of]
-
-
 def _strategy(name: str, classes: int, rate: float, seed: int) -> Any:
     if name == "FixedUncertainty":
         return peers.FixedUncertainty(list(range(classes)), budget=rate, random_state=seed)
@@ -77,7 +62,7 @@ def _strategy(name: str, classes: int, rate: float, seed: int) -> Any:
 def run(job: PeerJob, rows: Iterable[Row]) -> dict[str, Any]:
     """The figures of one strategy, or of ours."""
     config = checked_config(job)
-    x, y = _encoded(job, config, rows)
+    x, y = encoded_once(job, config, rows)
     if job.strategy == OURS:
         accuracy, labels, cpu_s = ask(config, x, y, config.step.max_events)
         return _figures(len(y), labels, accuracy, cpu_s)

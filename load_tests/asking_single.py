@@ -1,0 +1,80 @@
+"""`single`: one event a step, so that every answer is known before the next event is predicted.
+
+The same comparison as `grid` and `reach`, over the encoded events without records
+(`asking_arrays`), which takes seconds a run where the pipeline takes a minute. By default, and with
+no label kept from the learner at two floors, as the plain simulation was run whose accuracies
+stand beside ours.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from load_tests.asking_grid import (
+    RATES,
+    REACH_RATES,
+    Wanted,
+    caption,
+    needed,
+    run_ways,
+    targets,
+)
+from load_tests.page import put
+from load_tests.report import say, target
+from stream_cl.cli.compare_table import Line, lines, markdown
+
+_WORKER: Final = (sys.executable, "-m", "load_tests.asking_arrays_worker")
+_DEFAULT: Final = "fraction"
+_EVERY: Final = ("fraction:floor=0.1:held_out=0", "fraction:floor=0.5:held_out=0")
+"""Every label is learned, at each of the simulation's floors."""
+_SIMULATED: Final = {
+    "elec2": (74.2, 79.5, 82.5),
+    "insects": (59.1, 70.8, 74.3),
+    "covertype": (76.5, 82.7, 85.0),
+    "airlines": (66.8, 68.5, 69.0),
+    "nsl_kdd": (87.8, 94.2, 95.5),
+    "mnist": (76.6, 86.8, 89.0),
+}
+"""Accuracy in % at `RATES` of a plain simulation: softmax with AdaGrad, event after event at
+step 1, margin with the balanced incremental quantile filter, the better of two floors."""
+
+
+def single(wanted: Wanted) -> None:
+    """Print the tables of the default, and accuracies beside those of the simulation."""
+    alone = replace(
+        wanted,
+        cache=wanted.cache / "single",
+        sets=(*wanted.sets, "step.max_events=1"),
+        budgets=wanted.budgets or (_DEFAULT, *_EVERY),
+    )
+    found = run_ways(alone, REACH_RATES, RATES, _WORKER)
+    made = lines(found)
+    first = alone.budgets[0]
+    shown = [line for line in made if line.rate in RATES]
+    text = markdown(shown)
+    say(text)
+    default = [line for line in made if line.budget == first]
+    targets(
+        [line for line in default if line.rate in RATES],
+        [run for run in found if run[0].budget == first and run[0].rate in RATES],
+    )
+    reach = needed(default)
+    if wanted.limit is None:
+        _simulated(shown)
+    put(wanted.page, "single", f"{caption(alone)}\n\n{text}\n{reach}")
+
+
+def _simulated(shown: Sequence[Line]) -> None:
+    """The default, and the better of the others, beside the simulation's accuracies."""
+    asked = [line for line in shown if line.gain and line.stream in _SIMULATED]
+    for stream, simulated in _SIMULATED.items():
+        for rate, other in zip(RATES, simulated, strict=True):
+            own = [x for x in asked if (x.stream, x.rate) == (stream, rate)]
+            for budgets, named in (((_DEFAULT,), "default"), (_EVERY, "every label learned")):
+                of = [100 * x.accuracy.value for x in own if x.budget in budgets]
+                if of:
+                    what = f"{stream}, {rate:.0%}, {named}: the simulation's"
+                    target(what, max(of), other, unit=" %")
