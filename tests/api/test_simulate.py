@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -80,3 +82,11 @@ def test_what_cannot_be(x: Any, y: Any, more: dict[str, Any], words: str) -> Non
 def test_mistakes_in_the_config() -> None:
     with pytest.raises(ConfigError, match="did you mean uncertainty"):
         simulate([[1.0]], [0], query={"kind": "uncertanty"})
+
+
+def test_the_example_of_the_page() -> None:
+    """docs/asking.md shows figures; they must be what comes out."""
+    page = Path(__file__).resolve().parents[2] / "docs" / "asking.md"
+    found = doctest.testfile(str(page), module_relative=False)
+    assert found.attempted > 5
+    assert not found.failed
