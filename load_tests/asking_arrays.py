@@ -15,6 +15,7 @@ import orjson
 from stream_cl import build
 from stream_cl.cli.compare_cells import Job
 from stream_cl.config import Config
+from stream_cl.core.draws import Draws
 from stream_cl.core.records import FloatMatrix, RawRecords
 from stream_cl.pipeline.arrays import ArraySteps, Course
 from stream_cl.pipeline.offline import Row
@@ -44,6 +45,8 @@ def encoded(config: Config, rows: Iterable[Row]) -> tuple[FloatMatrix, npt.NDArr
     return np.concatenate(parts), np.array(labels, dtype=np.int64)
 
 
+Words = npt.NDArray[np.uint64]
+
 _last: dict[Any, tuple[FloatMatrix, npt.NDArray[np.int64]]] = {}
 """The stream that was encoded last, by what it was encoded from."""
 
@@ -67,16 +70,29 @@ class Asked(NamedTuple):
     cpu_s: float
 
 
-def ask(config: Config, x: FloatMatrix, y: npt.NDArray[np.int64], step: int) -> Asked:
-    """Go through encoded events `x [n, d]` of classes `y [n]`, in steps of `step`."""
-    _run(config, x[:1000], y[:1000], step)  # compiles
+def ask(
+    config: Config, x: FloatMatrix, y: npt.NDArray[np.int64], words: Words | None = None
+) -> Asked:
+    """Go through encoded events `x [n, d]` of classes `y [n]`, in steps of `step.max_events`.
+
+    words: what is drawn for each event, `words_of` for the draws of a pipeline; any others without.
+    """
+    _run(config, x[:1000], y[:1000], None if words is None else words[:1000])  # compiles
     began = process_time()
-    course = _run(config, x, y, step)
+    course = _run(config, x, y, words)
     cpu_s = process_time() - began
     return Asked(float((course.predicted == y).mean()), int(course.asked.sum()), cpu_s)
 
 
-def _run(config: Config, x: FloatMatrix, y: npt.NDArray[np.int64], step: int) -> Course:
-    words = np.random.default_rng(config.seed).integers(2**64, size=(len(x), 3), dtype=np.uint64)
+def words_of(config: Config, n: int) -> Words:
+    """What a pipeline that replays n recorded events draws for them, whose ids are numbers."""
+    return Draws(config.seed).words(map(str, range(n)))
+
+
+def _run(config: Config, x: FloatMatrix, y: npt.NDArray[np.int64], words: Words | None) -> Course:
+    if words is None:
+        generator = np.random.default_rng(config.seed)
+        words = generator.integers(2**64, size=(len(x), 3), dtype=np.uint64)
     state = build.fresh_state(config)
-    return ArraySteps(state.guard.learner, state.query, state.budget, step).run(x, y, words)
+    steps = ArraySteps(state.guard.learner, state.query, state.budget, config.step.max_events)
+    return steps.run(x, y, words)

@@ -1,11 +1,12 @@
-"""A worker of `load_tests.asking_single`: a way of asking over the arrays of a stream."""
+"""A worker of `load_tests.asking`: cells over the arrays of a stream, event for event as a pipeline
+goes through it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
-from load_tests.asking_arrays import ask, encoded_once
+from load_tests.asking_arrays import ask, encoded_once, words_of
 from load_tests.asking_worker import load
 from stream_cl.cli.compare_cells import Job
 from stream_cl.cli.compare_worker import checked_config, main
@@ -16,7 +17,7 @@ def run(job: Job, rows: Iterable[Row]) -> dict[str, Any]:
     """The figures of one way with one seed."""
     config = checked_config(job)
     x, y = encoded_once(job, config, rows)
-    asked = ask(config, x, y, config.step.max_events)
+    asked = ask(config, x, y, words_of(config, len(y)))
     return {
         "events": len(y),
         "labels_asked": asked.labels,

@@ -64,7 +64,7 @@ def run(job: PeerJob, rows: Iterable[Row]) -> dict[str, Any]:
     config = checked_config(job)
     x, y = encoded_once(job, config, rows)
     if job.strategy == OURS:
-        accuracy, labels, cpu_s = ask(config, x, y, config.step.max_events)
+        accuracy, labels, cpu_s = ask(config, x, y)
         return _figures(len(y), labels, accuracy, cpu_s)
     classes = int(y.max()) + 1
     learner = build.learner(config.learner, x.shape[1], config.seed)

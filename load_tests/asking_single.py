@@ -1,14 +1,11 @@
 """`single`: one event a step, so that every answer is known before the next event is predicted.
 
-The same comparison as `grid` and `reach`, over the encoded events without records
-(`asking_arrays`), which takes seconds a run where the pipeline takes a minute. By default, and with
-no label kept from the learner at two floors, as the plain simulation was run whose accuracies
-stand beside ours.
+The same comparison as `grid` and `reach`: by default, and with no label kept from the learner at
+two floors, as the plain simulation was run whose accuracies stand beside ours.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -26,9 +23,8 @@ from load_tests.page import put
 from load_tests.report import say, target
 from stream_cl.cli.compare_table import Line, lines, markdown
 
-_WORKER: Final = (sys.executable, "-m", "load_tests.asking_arrays_worker")
-_DEFAULT: Final = "fraction"
-_EVERY: Final = ("fraction:floor=0.1:held_out=0", "fraction:floor=0.5:held_out=0")
+_DEFAULT: Final = "quantile"
+_EVERY: Final = ("quantile:floor=0.1:held_out=0", "quantile:floor=0.5:held_out=0")
 """Every label is learned, at each of the simulation's floors."""
 _SIMULATED: Final = {
     "elec2": (74.2, 79.5, 82.5),
@@ -46,11 +42,10 @@ def single(wanted: Wanted) -> None:
     """Print the tables of the default, and accuracies beside those of the simulation."""
     alone = replace(
         wanted,
-        cache=wanted.cache / "single",
         sets=(*wanted.sets, "step.max_events=1"),
         budgets=wanted.budgets or (_DEFAULT, *_EVERY),
     )
-    found = run_ways(alone, REACH_RATES, RATES, _WORKER)
+    found = run_ways(alone, REACH_RATES, RATES)
     made = lines(found)
     first = alone.budgets[0]
     shown = [line for line in made if line.rate in RATES]

@@ -1,4 +1,4 @@
-"""A worker of `load_tests.asking`: cells over the streams of `load_tests.streams`."""
+"""A worker of `load_tests.asking`: cells through the whole pipeline."""
 
 from __future__ import annotations
 

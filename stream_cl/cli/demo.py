@@ -139,6 +139,6 @@ def _play(stream: Stream, folder: Path, report: Path, ended: Callable[[], bool])
         accounts = {side: Account(logs[side], topics[side], stream.truth) for side in logs}
         kept = stage.check(accounts)
     assert stage.recovery is not None
-    assert config.budget.kind == "fraction"
+    assert config.budget.kind == "quantile"
     write(report, Told(stream, accounts, stage.recovery, kept, config.budget.fraction))
     return kept

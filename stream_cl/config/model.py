@@ -63,7 +63,7 @@ class Config(Section):
     learner: learning.AnyLearner = Field(learning.SoftmaxLearner(), discriminator="kind")
     memory: learning.AnyMemory = Field(learning.NoMemory(), discriminator="kind")
     query: queries.AnyQuery = Field(queries.UncertaintyQuery(), discriminator="kind")
-    budget: budgets.AnyBudget = Field(budgets.FractionBudget(), discriminator="kind")
+    budget: budgets.AnyBudget = Field(budgets.QuantileBudget(), discriminator="kind")
     labels: sections.Labels = sections.Labels()
     annotators: sections.Annotators = sections.Annotators()
     dedupe: sections.Dedupe = sections.Dedupe()

@@ -17,6 +17,7 @@ from load_tests.page import as_table, put
 from load_tests.report import MissingData
 from stream_cl.cli.compare_cells import Cell, Job
 from stream_cl.config import Config
+from stream_cl.config.sections import Step
 
 
 def test_the_rate_that_reaches_a_goal_is_interpolated() -> None:
@@ -88,7 +89,7 @@ def test_asking_over_arrays_learns_what_it_asks(step: int) -> None:
     y = draws.integers(0, 2, 2000)
     x = np.zeros((2000, Config().encoder.width), dtype=np.float32)
     x[:, 0] = np.where(y == 1, 1.0, -1.0) + draws.normal(0.0, 0.3, 2000)
-    got = ask(Config(), x, y, step)
+    got = ask(Config(step=Step(max_events=step)), x, y)
     assert got.accuracy > 0.95
     assert abs(got.labels - 100) <= 20
     assert got.cpu_s > 0
