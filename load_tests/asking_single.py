@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import nan
 from typing import Final
 
 from load_tests.asking_grid import (
@@ -19,7 +20,7 @@ from load_tests.asking_grid import (
     run_ways,
     targets,
 )
-from load_tests.page import put
+from load_tests.page import as_table, put
 from load_tests.report import say, target
 from stream_cl.cli.compare_table import Line, lines, markdown
 
@@ -48,28 +49,29 @@ def single(wanted: Wanted) -> None:
     found = run_ways(alone, REACH_RATES, RATES)
     made = lines(found)
     first = alone.budgets[0]
-    shown = [line for line in made if line.rate in RATES]
+    default = [line for line in made if line.budget == first]
+    shown = [line for line in default if line.rate in RATES]
     text = markdown(shown)
     say(text)
-    default = [line for line in made if line.budget == first]
-    targets(
-        [line for line in default if line.rate in RATES],
-        [run for run in found if run[0].budget == first and run[0].rate in RATES],
-    )
+    targets(shown, [run for run in found if run[0].budget == first and run[0].rate in RATES])
     reach = needed(default)
-    if wanted.limit is None:
-        _simulated(shown)
-    put(wanted.page, "single", f"{caption(alone)}\n\n{text}\n{reach}")
+    beside = _simulated(made) if wanted.limit is None else ""
+    put(wanted.page, "single", f"{caption(alone)}\n\n{text}\n{reach}\n\n{beside}")
 
 
-def _simulated(shown: Sequence[Line]) -> None:
-    """The default, and the better of the others, beside the simulation's accuracies."""
-    asked = [line for line in shown if line.gain and line.stream in _SIMULATED]
-    for stream, simulated in _SIMULATED.items():
-        for rate, other in zip(RATES, simulated, strict=True):
-            own = [x for x in asked if (x.stream, x.rate) == (stream, rate)]
-            for budgets, named in (((_DEFAULT,), "default"), (_EVERY, "every label learned")):
-                of = [100 * x.accuracy.value for x in own if x.budget in budgets]
-                if of:
-                    what = f"{stream}, {rate:.0%}, {named}: the simulation's"
-                    target(what, max(of), other, unit=" %")
+def _simulated(made: Sequence[Line]) -> str:
+    """Print the default, and the better of the others, beside the simulation's accuracies."""
+    head = ["stream", "labels", "default %", "every label learned %", "simulation %"]
+    rows = []
+    for stream in dict.fromkeys(line.stream for line in made):
+        for rate, simulated in zip(RATES, _SIMULATED[stream], strict=True):
+            own = [x for x in made if x.gain and (x.stream, x.rate) == (stream, rate)]
+            best = [
+                max((100 * x.accuracy.value for x in own if x.budget in budgets), default=nan)
+                for budgets in ((_DEFAULT,), _EVERY)
+            ]
+            rows.append([stream, f"{rate:.0%}", *(f"{x:.2f}" for x in best), f"{simulated:.1f}"])
+            for named, accuracy in zip(("default", "every label learned"), best, strict=True):
+                what = f"{stream}, {rate:.0%}, {named}: the simulation's"
+                target(what, accuracy, simulated, unit=" %")
+    return as_table(head, rows)
