@@ -112,9 +112,6 @@ class StrategyContract:
     """The largest utility that it may give."""
     LEARNS_IN_BATCHES: str = ""
     """Why its state depends on how many labels come at once; empty where it does not."""
-    STEPS_AFTER_LEARNING: str = ""
-    """Why, once it has learned labels, its values depend on the size of a step; empty where
-    they do not."""
 
     def make(self) -> QueryStrategy:
         """The strategy, before the first event; of `WIDTH` features, 50 classes or more."""
@@ -174,8 +171,6 @@ class StrategyContract:
     def test_the_size_of_a_step_changes_nothing(self, k: int) -> None:
         """Else who is asked depends on how fast records came."""
         for used in (False, True):
-            if used and self.STEPS_AFTER_LEARNING:
-                continue
             found = set()
             for sizes in ([], [1] * 200, [7] * 20, [0, 1, 2, 3, 5, 8, 13, 21, 34], [199]):
                 strategy = self.used(k) if used else self.make()
