@@ -17,7 +17,7 @@ from stream_cl.cli.compare_cells import Job
 from stream_cl.config import Config
 from stream_cl.core.draws import Draws
 from stream_cl.core.records import FloatMatrix, RawRecords
-from stream_cl.pipeline.arrays import ArraySteps, Course
+from stream_cl.pipeline.arrays import Course
 from stream_cl.pipeline.offline import Row
 
 _CHUNK: Final = 1000
@@ -93,6 +93,4 @@ def _run(config: Config, x: FloatMatrix, y: npt.NDArray[np.int64], words: Words 
     if words is None:
         generator = np.random.default_rng(config.seed)
         words = generator.integers(2**64, size=(len(x), 3), dtype=np.uint64)
-    state = build.fresh_state(config)
-    steps = ArraySteps(state.guard.learner, state.query, state.budget, config.step.max_events)
-    return steps.run(x, y, words)
+    return build.array_steps(config, x.shape[1], config.step.max_events).run(x, y, words)

@@ -23,9 +23,10 @@ from load_tests.asking_grid import (
 from load_tests.page import as_table, put
 from load_tests.report import say, target
 from stream_cl.cli.compare_table import Line, lines, markdown
+from stream_cl.config import Config
 
-_DEFAULT: Final = "quantile"
-_EVERY: Final = ("quantile:floor=0.1:held_out=0", "quantile:floor=0.5:held_out=0")
+_DEFAULT: Final = Config().budget.kind
+_EVERY: Final = tuple(f"{_DEFAULT}:floor={floor}:held_out=0" for floor in (0.1, 0.5))
 """Every label is learned, at each of the simulation's floors."""
 _SIMULATED: Final = {
     "elec2": (74.2, 79.5, 82.5),
@@ -55,7 +56,7 @@ def single(wanted: Wanted) -> None:
     say(text)
     targets(shown, [run for run in found if run[0].budget == first and run[0].rate in RATES])
     reach = needed(default)
-    beside = _simulated(made) if wanted.limit is None else ""
+    beside = _simulated(made) if wanted.limit is None and not wanted.budgets else ""
     put(wanted.page, "single", f"{caption(alone)}\n\n{text}\n{reach}\n\n{beside}")
 
 

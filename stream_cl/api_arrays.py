@@ -11,11 +11,9 @@ import numpy.typing as npt
 
 from stream_cl import build
 from stream_cl.api_config import checked
-from stream_cl.config import Config
 from stream_cl.core.draws import Draws
 from stream_cl.core.errors import UserError
 from stream_cl.core.records import FloatMatrix
-from stream_cl.pipeline.arrays import ArraySteps
 
 _CLOCKED: Final = frozenset({"per_time", "cost"})
 """Budgets that need a clock, or prices: arrays have neither."""
@@ -95,7 +93,7 @@ def simulate(
     events = _events(x)
     classes, codes = _classes(y, len(events), config.learner.max_classes)
     words = Draws(seed).words(map(str, range(len(events))))
-    course = _steps(config, events.shape[1], step).run(events, codes, words)
+    course = build.array_steps(config, events.shape[1], step).run(events, codes, words)
     return Simulation(
         classes,
         course.predicted,
@@ -104,13 +102,6 @@ def simulate(
         course.held_out,
         course.propensity,
     )
-
-
-def _steps(config: Config, width: int, step: int) -> ArraySteps:
-    rehearsed = build.memory(config.memory, width, config.seed)
-    learns = build.learner(config.learner, width, config.seed, rehearsed)
-    query = build.strategy(config.query, width, config.seed, config.learner.max_classes)
-    return ArraySteps(learns, query, build.budget(config), step)
 
 
 def _events(x: npt.ArrayLike) -> FloatMatrix:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from stream_cl.observe.tracing import Tracing
     from stream_cl.observe.trail import Trail
     from stream_cl.pipeline.again import AskAgain
+    from stream_cl.pipeline.arrays import ArraySteps
     from stream_cl.pipeline.runner import Pipeline
     from stream_cl.pipeline.state import State
     from stream_cl.pipeline.step import Plan
@@ -383,6 +384,16 @@ def ask_again(config: Config) -> AskAgain | None:
 
     capacity = labels.pending_capacity + given.capacity
     return AskAgain(given.answers, given.relabel, round(labels.ttl_s * 1000), capacity)
+
+
+def array_steps(config: Config, width: int, step: int) -> ArraySteps:
+    """Steps of `step` events over arrays, `width` numbers an event, by a learner, a strategy and a
+    budget that have seen nothing."""
+    from stream_cl.pipeline.arrays import ArraySteps
+
+    learns = learner(config.learner, width, config.seed, memory(config.memory, width, config.seed))
+    query = strategy(config.query, width, config.seed, config.learner.max_classes)
+    return ArraySteps(learns, query, budget(config), step)
 
 
 def fresh_state(config: Config) -> State:

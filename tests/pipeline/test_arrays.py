@@ -15,7 +15,7 @@ from stream_cl import build
 from stream_cl.api_config import checked
 from stream_cl.config import kinds
 from stream_cl.pipeline import arrays
-from stream_cl.pipeline.arrays import ArraySteps, Course
+from stream_cl.pipeline.arrays import Course
 
 N, WIDTH, CLASSES = 400, 6, 3
 BUDGETS = [kind for kind in kinds("budget") if kind not in {"per_time", "cost"}]
@@ -29,9 +29,7 @@ def course(step: int, **sections: Any) -> Course:
     x = draws.normal(size=(N, WIDTH)).astype(np.float32)
     x[:, 0] += 2.0 * y + np.arange(N) / 200
     words = draws.integers(2**64, size=(N, 3), dtype=np.uint64)
-    learner = build.learner(config.learner, WIDTH, 3, build.memory(config.memory, WIDTH, 3))
-    query = build.strategy(config.query, WIDTH, 3, config.learner.max_classes)
-    return ArraySteps(learner, query, build.budget(config), step).run(x, y, words)
+    return build.array_steps(config, WIDTH, step).run(x, y, words)
 
 
 def same(monkeypatch: pytest.MonkeyPatch, step: int, **sections: Any) -> Course:
