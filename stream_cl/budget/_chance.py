@@ -11,6 +11,8 @@ from typing import Any
 import numba
 import numpy as np
 
+from stream_cl.budget import _rules, _state
+from stream_cl.budget._fresh import not_before
 from stream_cl.budget._rules import (
     PACED,
     POWER,
@@ -136,4 +138,7 @@ def line(settings: Any, levels: Any, level: float, target: float, ring: Any, see
         return math.nan
     if place < 1 or place > filled:
         return math.nan
-    return float(np.sort(ring[:filled])[place - 1])
+    return float(np.partition(ring[:filled], place - 1)[place - 1])
+
+
+not_before(line, _rules, _state)

@@ -10,9 +10,12 @@ from typing import Any, Final
 
 import numba
 
+from stream_cl.budget import _chance, _rules, _spread, _state
 from stream_cl.budget._chance import eased_now, line, ranks, target_now, wanted
+from stream_cl.budget._fresh import not_before
 from stream_cl.budget._spread import remember, spread_out
 from stream_cl.budget._state import Count, Level
+from stream_cl.core import protocols
 from stream_cl.core.protocols import REASONS
 
 CLASS_LABELS: Final = 20
@@ -84,16 +87,18 @@ def _book(settings: Any, state: Any, target: float, p: float, asked: bool) -> No
 
 
 @numba.njit(cache=True)
-def decide(settings: Any, state: Any, columns: Any, bounds: Any, given: Any) -> int:
+def decide(packed: Any, state: Any, columns: Any, bounds: Any, given: Any) -> int:
     """Decide n events in their order; changes `state` and fills `given`. Returns how many were
     decided: all, or what `Candidates.until_asked` says.
 
+    packed: `Settings.packed`.
     columns: utility, ask_draw, held_out_draw, allowed, key (`int64`, 0: none), predicted class,
     `x [n, width]` and how far questions about each event are spread; x is empty where none are.
     bounds: room, room_floor, whether nothing is asked now, until_asked.
     given: propensity, asked, held_out, reason, and the utility above which an event would have been
     asked by choice (of what was asked; not a number where there is no such line).
     """
+    settings = packed[0]
     utility, ask_draw, held_out_draw, allowed, keys, predicted, x, spread = columns
     room, room_floor, closed, until_asked = bounds
     propensity, asked, held_out, reason, lines = given
@@ -154,3 +159,6 @@ def decide(settings: Any, state: Any, columns: Any, bounds: Any, given: Any) -> 
                 n = min(n, (i // until_asked + 1) * until_asked)
         i += 1
     return n
+
+
+not_before(decide, _chance, _rules, _spread, _state, protocols)

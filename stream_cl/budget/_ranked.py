@@ -109,6 +109,7 @@ class RankedBudget:
             horizon=max(HORIZON_MIN, settings.horizon / settings.answers),
             deficit_max=max(1.0, settings.deficit_max / settings.answers),
         )
+        self._packed = self._settings.packed()
         assert 0 < self._settings.floor <= 1
         assert 0 <= self._settings.held_out <= self._settings.floor
         limited = self._settings.labels_per_key > 0 or self._settings.class_share < 1
@@ -132,7 +133,7 @@ class RankedBudget:
         reason = np.empty(n, dtype=np.uint8)
         threshold = np.empty(n)
         decided = decide(
-            self._settings,
+            self._packed,
             after,
             (
                 candidates.utility,
@@ -147,14 +148,10 @@ class RankedBudget:
             (*self._room(candidates), closed, candidates.until_asked),
             (propensity, asked, held_out, reason, threshold),
         )
-        return Decision(
-            propensity[:decided],
-            asked[:decided],
-            held_out[:decided],
-            reason[:decided],
-            after,
-            threshold[:decided],
-        )
+        if decided < n:
+            propensity, threshold = propensity[:decided], threshold[:decided]
+            asked, held_out, reason = asked[:decided], held_out[:decided], reason[:decided]
+        return Decision(propensity, asked, held_out, reason, after, threshold)
 
     def commit(self, decision: Decision) -> None:
         self._state = decision.after

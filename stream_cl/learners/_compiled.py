@@ -27,15 +27,18 @@ PRODUCT_MAX: Final = 1e150
 
 
 def compiled(signature: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Compile a function now, for the types of `signature`; keep the result if that works."""
+    """Compile a function now, for the types of `signature`; keep the result if that works.
+
+    It divides as numpy does: a check of each divisor would keep loops from using vectors.
+    """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         kernel: Any
         try:
-            kernel = numba.njit(signature, cache=True)(function)
+            kernel = numba.njit(signature, cache=True, error_model="numpy")(function)
         except (OSError, RuntimeError):
             # No folder for the cache can be written, or the disk is full.
-            kernel = numba.njit(signature)(function)
+            kernel = numba.njit(signature, error_model="numpy")(function)
         result: Callable[P, R] = kernel
         return result
 

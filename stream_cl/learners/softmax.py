@@ -58,65 +58,82 @@ _LEAST: Final = 1e-4
 def _inputs(x: FloatMatrix, i: int, places: _Ints, values: _Floats) -> int:
     """How many numbers of event i are not zero; where they stand and what they are, in the first
     entries of `places [width + 1]` and `values [width + 1]`."""
-    found = 0
-    for j in range(x.shape[1]):
-        # Written every time and kept by counting on: a branch would be guessed wrong too often.
+    found, width = 0, x.shape[1]
+    fours = width - width % 4
+    for j in range(0, fours, 4):
+        # One branch for four zeros, of which an image has many.
+        if abs(x[i, j]) + abs(x[i, j + 1]) + (abs(x[i, j + 2]) + abs(x[i, j + 3])) != 0.0:
+            for k in range(j, j + 4):
+                # Written every time and kept by counting on: a branch would be guessed wrong often.
+                places[found], values[found] = k, x[i, k]
+                found += x[i, k] != 0.0
+    for j in range(fours, width):
         places[found], values[found] = j, x[i, j]
         found += x[i, j] != 0.0
     return found
+
+
+@compiled("void(float64[::1], boolean[::1])")
+def _normalise(out: _Floats, learned: _Flags) -> None:
+    """From logits to probabilities; 0 for a class that was never learned."""
+    largest = -np.inf
+    for c in range(out.shape[0]):
+        if learned[c] and out[c] > largest:
+            largest = out[c]
+    total = 0.0
+    for c in range(out.shape[0]):
+        out[c] = np.exp(out[c] - largest) if learned[c] else 0.0
+        total += out[c]
+    for c in range(out.shape[0]):
+        out[c] /= total
 
 
 @compiled("void(int64[::1], float64[::1], int64, float64[:,::1], boolean[::1], float64[::1])")
 def _say(
     places: _Ints, values: _Floats, found: int, weights: _Floats, learned: _Flags, out: _Floats
 ) -> None:
-    """What one set of weights says of the event with these `_inputs`, into `out [k]`."""
-    classes = out.shape[0]
-    for c in range(classes):
-        out[c] = weights[weights.shape[0] - 1, c]
+    """What each set of weights says of the event with these `_inputs`, into `out [sets · room]`."""
+    columns, room, bias = out.shape[0], learned.shape[0], weights.shape[0] - 1
+    for c in range(columns):
+        out[c] = weights[bias, c]
     fours = found - found % 4
     # Four inputs at a time and in their order: the same sums, read and written a quarter as often.
     for a in range(0, fours, 4):
         j, k, m, n = places[a], places[a + 1], places[a + 2], places[a + 3]
-        for c in range(classes):
-            sum_ = out[c] + values[a] * weights[j, c]
-            sum_ += values[a + 1] * weights[k, c]
-            sum_ += values[a + 2] * weights[m, c]
-            out[c] = sum_ + values[a + 3] * weights[n, c]
+        p, q, r, s = values[a], values[a + 1], values[a + 2], values[a + 3]
+        for c in range(columns):
+            sum_ = out[c] + p * weights[j, c]
+            sum_ += q * weights[k, c]
+            sum_ += r * weights[m, c]
+            out[c] = sum_ + s * weights[n, c]
     for a in range(fours, found):
-        for c in range(classes):
-            out[c] += values[a] * weights[places[a], c]
-    largest = -np.inf
-    for c in range(classes):
-        if learned[c] and out[c] > largest:
-            largest = out[c]
-    total = 0.0
-    for c in range(classes):
-        out[c] = np.exp(out[c] - largest) if learned[c] else 0.0
-        total += out[c]
-    for c in range(classes):
-        out[c] /= total
+        j, p = places[a], values[a]
+        for c in range(columns):
+            out[c] += p * weights[j, c]
+    for first in range(0, columns, room):
+        _normalise(out[first : first + room], learned)
 
 
-@compiled("void(float32[:,::1], float64[:,:,::1], boolean[::1], float64[::1], float64[:,::1])")
+@compiled("void(float32[:,::1], float64[:,::1], boolean[::1], float64[::1], float64[:,::1])")
 def _predict(
     x: FloatMatrix, weights: _Floats, learned: _Flags, losses: _Floats, out: _Floats
 ) -> None:
+    room = learned.shape[0]
     shares = np.exp(losses.min() - losses)
     shares /= shares.sum()
-    said = np.empty(out.shape[1])
+    said = np.empty(weights.shape[1])
     places, values = np.empty(x.shape[1] + 1, np.int64), np.empty(x.shape[1] + 1)
     for i in range(x.shape[0]):
-        out[i] = 0.0
         found = _inputs(x, i, places, values)
-        for s in range(weights.shape[0]):
-            _say(places, values, found, weights[s], learned, said)
-            for c in range(out.shape[1]):
-                out[i, c] += shares[s] * said[c]
+        _say(places, values, found, weights, learned, said)
+        for c in range(out.shape[1]):
+            out[i, c] = 0.0
+            for s in range(shares.shape[0]):
+                out[i, c] += shares[s] * said[s * room + c]
 
 
 @compiled(
-    "int64(float32[:,::1], int64[::1], float64[::1], float64[:,:,::1], float64[:,:,::1],"
+    "int64(float32[:,::1], int64[::1], float64[::1], float64[:,::1], float64[:,::1],"
     " boolean[::1], float64[::1], int64, float64[::1], float64, float64, float64)"
 )
 def _learn(
@@ -133,33 +150,35 @@ def _learn(
     epsilon: float,
     l2: float,
 ) -> int:
-    width = x.shape[1]
-    errors = np.empty(weights.shape[2])
+    width, room = x.shape[1], learned.shape[0]
+    error = np.empty(weights.shape[1])
+    refills = (1.0 - forgets) * epsilon
     places, values = np.empty(width + 1, np.int64), np.empty(width + 1)
     for i in range(x.shape[0]):
         known = learned[y[i]]
-        classes = max(classes, y[i] + 1)
+        while classes <= y[i]:
+            # Forgotten and refilled with the others until now, which may have rounded them.
+            squares[:, classes::room] = epsilon
+            classes += 1
         learned[y[i]] = True
-        error = errors[:classes]
         found = _inputs(x, i, places, values)
         places[found], values[found] = width, 1.0
         rate = learning_rate / np.sqrt(found + 1)
-        for s in range(weights.shape[0]):
-            _say(places, values, found, weights[s], learned, error)
+        _say(places, values, found, weights, learned, error)
+        for s in range(losses.shape[0]):
+            own = s * room + y[i]
             if known:
-                losses[s] = RECENT * losses[s] - np.log(max(error[y[i]], _LEAST))
-            for c in range(classes):
-                error[c] = weight[i] * (error[c] - (1.0 if c == y[i] else 0.0))
-            forget = forgets[s]
-            refill = (1.0 - forget) * epsilon
-            for a in range(found + 1):
-                j, value = places[a], values[a]
-                decay = l2 if j < width else 0.0
-                for c in range(classes):
-                    g = error[c] * value + decay * weights[s, j, c]
-                    square = forget * squares[s, j, c] + refill + g * g
-                    squares[s, j, c] = square
-                    weights[s, j, c] -= rate * g / np.sqrt(square)
+                losses[s] = RECENT * losses[s] - np.log(max(error[own], _LEAST))
+            error[own] -= 1.0
+        error *= weight[i]
+        for a in range(found + 1):
+            j, value = places[a], values[a]
+            decay = l2 if j < width else 0.0
+            for c in range(error.shape[0]):
+                g = error[c] * value + decay * weights[j, c]
+                square = forgets[c] * squares[j, c] + refills[c] + g * g
+                squares[j, c] = square
+                weights[j, c] -= rate * g / np.sqrt(square)
     return classes
 
 
@@ -205,18 +224,20 @@ class Softmax:
         assert 0.0 <= l2 <= 1e6
         self._width = width
         self._max_classes = max_classes
-        self._forgets = np.array([forget] if forget == forget_fast else [forget, forget_fast])
+        self._sets = [forget] if forget == forget_fast else [forget, forget_fast]
         self._settings = (float(learning_rate), float(epsilon), float(l2))
         self._epsilon = float(epsilon)
         self._classes = 0
-        self._losses: _Floats = np.zeros(len(self._forgets))
+        self._losses: _Floats = np.zeros(len(self._sets))
         self._allocate(0)
 
     def _allocate(self, classes: int) -> None:
-        shape = (len(self._forgets), self._width + 1, classes)
+        # The sets stand side by side, so that one pass over an event's inputs serves both.
+        shape = (self._width + 1, len(self._sets) * classes)
         self._weights: _Floats = np.zeros(shape)
         self._squares: _Floats = np.full(shape, self._epsilon)
         self._learned: _Flags = np.zeros(classes, dtype=np.bool_)
+        self._forgets: _Floats = np.repeat(self._sets, classes)
 
     @property
     def n_classes(self) -> int:
@@ -226,8 +247,8 @@ class Softmax:
     @property
     def memory_bytes_max(self) -> int:
         """What its arrays never exceed."""
-        sets = len(self._forgets)
-        return (16 * sets * (self._width + 1) + 1) * self._max_classes + 16 * sets
+        sets = len(self._sets)
+        return (16 * sets * (self._width + 1) + 8 * sets + 1) * self._max_classes + 8 * sets
 
     def predict(self, x: FloatMatrix) -> Probabilities:
         """Class probabilities `float64 [n, k]` of `x [n, width]`. Pure."""
@@ -248,7 +269,8 @@ class Softmax:
         x, y, weight = as_rows(x), as_column(y, np.int64), as_column(weight, np.float64)
         classes = classes_in(x, y, weight, self._width, self._max_classes)
         if classes > len(self._learned):
-            self._grow(min(max(classes, 2 * len(self._learned)), self._max_classes))
+            room = len(self._learned) + len(self._learned) // 4
+            self._grow(min(max(classes, room), self._max_classes))
         self._classes = _learn(
             x,
             y,
@@ -272,11 +294,16 @@ class Softmax:
         the losses `[sets]`."""
         k = self._classes
         return {
-            "weights": self._weights[:, :, :k].copy(),
-            "squares": self._squares[:, :, :k].copy(),
+            "weights": self._by_set(self._weights)[:, :, :k].copy(),
+            "squares": self._by_set(self._squares)[:, :, :k].copy(),
             "learned": self._learned[:k].copy(),
             "losses": self._losses.copy(),
         }
+
+    def _by_set(self, columns: _Floats) -> _Floats:
+        """A view of weights or squares as `[sets, width + 1, room]`."""
+        apart = columns.reshape(self._width + 1, len(self._sets), len(self._learned))
+        return apart.transpose(1, 0, 2)
 
     def fingerprint(self) -> Snapshot:
         """What goes into a digest of the state: the snapshot itself."""
@@ -284,7 +311,7 @@ class Softmax:
 
     def restore(self, snapshot: Snapshot) -> None:
         """Become what `snapshot` was taken from, in memory of its own."""
-        shape = len(self._forgets), self._width + 1, len(snapshot["learned"])
+        shape = len(self._sets), self._width + 1, len(snapshot["learned"])
         assert snapshot["weights"].shape == shape, "a snapshot of another width, or of other sets"
         self._classes = len(snapshot["learned"])
         assert self._classes <= self._max_classes
@@ -293,7 +320,7 @@ class Softmax:
 
     def _fill(self, known: Snapshot) -> None:
         k = self._classes
-        self._weights[:, :, :k] = known["weights"]
-        self._squares[:, :, :k] = known["squares"]
+        self._by_set(self._weights)[:, :, :k] = known["weights"]
+        self._by_set(self._squares)[:, :, :k] = known["squares"]
         self._learned[:k] = known["learned"]
         self._losses = known["losses"].copy()

@@ -132,9 +132,9 @@ class ArraySteps:
         self, now: FloatMatrix, predicted: Classes, true: Classes, decision: Decision
     ) -> None:
         """The answers to what was asked, those held out apart."""
-        (rows,) = np.nonzero(decision.asked & ~decision.held_out)
+        (rows,) = (decision.asked > decision.held_out).nonzero()
         if len(rows):
-            x, y = now[rows], true[rows]
+            x, y = now.take(rows, axis=0), true[rows]
             self._learner.learn(x, y, np.ones(len(rows)))
             self._query.learn(x, y)
             if self._hears is not None:
