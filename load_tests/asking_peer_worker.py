@@ -1,4 +1,5 @@
-"""A worker of `load_tests.asking_peer`: a strategy of scikit-activeml, or ours, over one stream."""
+"""A worker of `load_tests.asking_peer`: a strategy of scikit-activeml, or ours, over one stream, or
+both by turns."""
 
 from __future__ import annotations
 
@@ -16,16 +17,25 @@ from skactiveml.stream.budgetmanager import BalancedIncrementalQuantileFilter
 
 from load_tests import streams
 from load_tests.asking_arrays import ask, encoded_once
-from load_tests.asking_peer import OURS, PeerJob
+from load_tests.asking_peer import OURS, WAYS, PeerJob
 from stream_cl import build
 from stream_cl.cli.compare_worker import checked_config, main
+from stream_cl.config import Config
+from stream_cl.config.file import load as load_config
 from stream_cl.core.protocols import Learner
 from stream_cl.core.records import FloatMatrix
 from stream_cl.pipeline.offline import Row
 
 COLD_START: Final = 10
+Classes = npt.NDArray[np.int64]
+
 _KEPT: Final = 500
 """Labelled events that strategies which look at them are given, the latest."""
+PACED: Final = 10_000
+"""Events, the first, over which theirs and ours take turns."""
+TURNS: Final = 5
+_TURN_S: Final = 0.3
+"""CPU time of a turn of ours at the least, in as many runs as that takes."""
 
 
 class Wrapped(SkactivemlClassifier):  # type: ignore[misc]  # it ships no types
@@ -63,9 +73,29 @@ def run(job: PeerJob, rows: Iterable[Row]) -> dict[str, Any]:
     """The figures of one strategy, or of ours."""
     config = checked_config(job)
     x, y = encoded_once(job, config, rows)
+    if job.pace:
+        return _by_turns(job, config, x[:PACED], y[:PACED])
     if job.strategy == OURS:
         accuracy, labels, cpu_s = ask(config, x, y)
         return _figures(len(y), labels, accuracy, cpu_s)
+    return _theirs(job, config, x, y)
+
+
+def _by_turns(job: PeerJob, config: Config, x: FloatMatrix, y: Classes) -> dict[str, Any]:
+    """Events per CPU second, theirs and each of our ways, of every turn."""
+    ways = {way: load_config(None, [*job.sets, *own], {}) for way, own in WAYS.items()}
+    theirs, ours = list[float](), {way: list[float]() for way in ways}
+    for _ in range(TURNS):
+        theirs.append(len(y) / _theirs(job, config, x, y)["cpu_s"])
+        for way, own in ways.items():
+            runs, cpu_s = 0, 0.0
+            while cpu_s < _TURN_S:
+                runs, cpu_s = runs + 1, cpu_s + ask(own, x, y).cpu_s
+            ours[way].append(runs * len(y) / cpu_s)
+    return {"theirs": theirs, "ours": ours}
+
+
+def _theirs(job: PeerJob, config: Config, x: FloatMatrix, y: Classes) -> dict[str, Any]:
     classes = int(y.max()) + 1
     learner = build.learner(config.learner, x.shape[1], config.seed)
     model = Wrapped(learner, range(classes))

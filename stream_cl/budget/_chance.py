@@ -31,7 +31,7 @@ from stream_cl.budget._rules import (
 from stream_cl.budget._state import Count, Level
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, inline="always")
 def target_now(settings: Any, counts: Any, levels: Any) -> float:
     """b: the share of the events to ask about, of the event that comes next.
 
@@ -55,7 +55,7 @@ def target_now(settings: Any, counts: Any, levels: Any) -> float:
     return float(min(1.0, settings.per_ms * gap / price))
 
 
-@numba.njit(cache=True)
+@numba.njit(inline="always")
 def ranks(value: float, ring: Any, seen: int) -> tuple[float, float]:
     """The interval of the ranks that an event of this utility shares with its equals."""
     filled = min(seen, ring.shape[0])
@@ -66,20 +66,20 @@ def ranks(value: float, ring: Any, seen: int) -> tuple[float, float]:
     return lower / (filled + 1), (lower + equal) / (filled + 1)
 
 
-@numba.njit(cache=True)
+@numba.njit(inline="always")
 def behind_now(settings: Any, levels: Any) -> float:
     """The deficit in horizons."""
     questions = levels[Level.DEFICIT] / (levels[Level.PRICE] * settings.answers)
     return float(questions / settings.horizon)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, inline="always")
 def eased_now(settings: Any, levels: Any) -> float:
     """The share of the floor, and of the draw for held-out, that is kept."""
     return float(eased(behind_now(settings, levels))) if settings.rule == PACED else 1.0
 
 
-@numba.njit(cache=True)
+@numba.njit(inline="always")
 def _weighed(settings: Any, levels: Any, lo: float, hi: float, window: int) -> float:
     """The weight of an event by its rank, over the mean of those before it.
 
@@ -94,7 +94,7 @@ def _weighed(settings: Any, levels: Any, lo: float, hi: float, window: int) -> f
     return float(weight / max(1.0, mean / settings.slack))
 
 
-@numba.njit(cache=True)
+@numba.njit(inline="always")
 def wanted(
     settings: Any, levels: Any, window: int, value: float, lo: float, hi: float, target: float
 ) -> float:
@@ -120,7 +120,7 @@ def wanted(
     return float(min(1.0, max(floor, p)))
 
 
-@numba.njit(cache=True)
+@numba.njit(inline="always")
 def line(settings: Any, levels: Any, level: float, target: float, ring: Any, seen: int) -> float:
     """The utility above which the rule asks by choice; not a number where there is no such line.
 
@@ -141,4 +141,4 @@ def line(settings: Any, levels: Any, level: float, target: float, ring: Any, see
     return float(np.partition(ring[:filled], place - 1)[place - 1])
 
 
-not_before(line, _rules, _state)
+not_before(eased_now, _rules, _state)

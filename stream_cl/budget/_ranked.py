@@ -95,7 +95,7 @@ class RankedBudget:
     """What the budgets that ask have in common; subclasses say how much, and by which rule.
 
     Memory: 2 · `window` numbers, 24 kB more with a limit. Cost per event: O(window), about
-    0.1 µs; with a limit O(labels in its window) more, about 1 µs at 1,000 labels.
+    0.2 µs; with a limit O(labels in its window) more, about 1 µs at 1,000 labels.
     """
 
     def __init__(self, settings: Settings, **shared: Unpack[Shared]) -> None:

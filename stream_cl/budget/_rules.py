@@ -31,25 +31,25 @@ GROWTH_MAX: Final = 3.0
 """Horizons of deficit from which on a paced budget is no quicker: it asks 20 times as often."""
 
 
-@numba.njit(cache=True)
+@numba.njit(inline="always")
 def rank_weight(lo: float, hi: float, power: int) -> float:
     """The mean of (g + 1) rᵍ over the ranks r from lo to hi, g being `power`."""
     return (hi ** (power + 1) - lo ** (power + 1)) / (hi - lo)
 
 
-@numba.njit(cache=True)
+@numba.njit(inline="always")
 def power(weight: float, target: float, floor: float, feedback: float) -> float:
     """The rule of `budget.fraction`; `weight` has a mean of 1."""
     return floor + (target - floor) * weight + feedback
 
 
-@numba.njit(cache=True)
+@numba.njit(inline="always")
 def eased(behind: float) -> float:
     """The share of the floor that a paced budget keeps: all of it unless it spent too much."""
     return max(EASED_MIN, math.exp(min(0.0, behind / 2.0)))
 
 
-@numba.njit(cache=True)
+@numba.njit(inline="always")
 def paced(weight: float, target: float, floor: float, behind: float) -> float:
     """The rule of `budget._timed`; `floor` before it is eased."""
     growth = math.exp(min(GROWTH_MAX, behind))
@@ -57,7 +57,7 @@ def paced(weight: float, target: float, floor: float, behind: float) -> float:
     return kept + (target - floor) * weight * growth + target * max(0.0, growth - 1.0)
 
 
-@numba.njit(cache=True)
+@numba.njit(inline="always")
 def choice(target: float, floor: float, feedback: float) -> float:
     """The share of the ranks that `budget.quantile` asks for certain."""
     if floor >= 1.0:
@@ -65,7 +65,7 @@ def choice(target: float, floor: float, feedback: float) -> float:
     return min(1.0, max(0.0, (target - floor) / (1.0 - floor) + feedback))
 
 
-@numba.njit(cache=True)
+@numba.njit(inline="always")
 def quantile(lo: float, hi: float, target: float, floor: float, feedback: float) -> float:
     """The rule of `budget.quantile`: the share of the ranks that lies above a quantile."""
     if floor >= 1.0:
@@ -75,7 +75,7 @@ def quantile(lo: float, hi: float, target: float, floor: float, feedback: float)
     return floor + (1.0 - floor) * above + max(0.0, feedback)
 
 
-@numba.njit(cache=True)
+@numba.njit(inline="always")
 def below(certainty: float, threshold: float, delta: float) -> float:
     """P(certainty < threshold · η) with η drawn from N(1, δ²); δ = 0: whether it is so."""
     if delta <= 0.0:
@@ -83,7 +83,7 @@ def below(certainty: float, threshold: float, delta: float) -> float:
     return 0.5 * math.erfc((certainty / threshold - 1.0) / (delta * math.sqrt(2.0)))
 
 
-@numba.njit(cache=True)
+@numba.njit(inline="always")
 def threshold(
     chosen: float, target: float, floor: float, feedback: float, overspent: float
 ) -> float:
@@ -92,7 +92,7 @@ def threshold(
     return floor + (1.0 - floor) * chosen * gate + max(0.0, feedback)
 
 
-@numba.njit(cache=True)
+@numba.njit(inline="always")
 def moved(level: float, chosen: float, target: float, floor: float, step: float) -> float:
     """The threshold after an event: it rests where the share to be chosen lies below it."""
     if floor >= 1.0:

@@ -26,8 +26,6 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from stream_cl.budget import _state
-from stream_cl.budget._fresh import not_before
 from stream_cl.budget._state import Count, Level, State
 from stream_cl.core.protocols import Candidates
 from stream_cl.core.records import FloatMatrix
@@ -62,15 +60,27 @@ def prepared(state: State, x: FloatMatrix) -> State:
     return state._replace(questions=questions)
 
 
-@numba.njit(cache=True)
-def spread_out(value: float, x: Any, i: int, spread: float, state: Any) -> float:
-    """The utility of event `x[i]` after the rule; the mean distance moves on."""
-    questions, counts, levels = state.questions, state.counts, state.levels
+@numba.njit(inline="always")
+def spread_out(
+    value: float,
+    x: Any,
+    i: int,
+    spread: float,
+    questions: Any,
+    counts: Any,
+    levels: Any,
+    places: Any,
+    numbers: Any,
+) -> float:
+    """The utility of event `x[i]` after the rule; the mean distance moves on.
+
+    places `int64 [d]`, numbers `float64 [d]`: room to work in.
+    """
     kept = min(counts[Count.KEPT], questions.shape[1])
     if spread <= 0.0 or kept == 0:
         return value
     width = x.shape[1]
-    places, numbers, found = np.empty(width, np.int64), np.empty(width), 0
+    found = 0
     fours = width - width % 4
     for j in range(0, fours, 4):
         # One branch for four zeros, of which an image has many.
@@ -107,12 +117,11 @@ def spread_out(value: float, x: Any, i: int, spread: float, state: Any) -> float
     return value * -math.expm1(-nearest / reach)
 
 
-@numba.njit(cache=True)
-def remember(x: Any, i: int, spread: float, held_out: bool, state: Any) -> None:
+@numba.njit(inline="always")
+def remember(x: Any, i: int, spread: float, held_out: bool, questions: Any, counts: Any) -> None:
     """Keep event `x[i]`, which was asked about, in the place of the oldest."""
     if spread <= 0.0 or held_out:
         return
-    questions, counts = state.questions, state.counts
     width = x.shape[1]
     slot = counts[Count.KEPT] % questions.shape[1]
     own = 0.0
@@ -122,6 +131,3 @@ def remember(x: Any, i: int, spread: float, held_out: bool, state: Any) -> None:
         own += number * number
     questions[width, slot] = own
     counts[Count.KEPT] += 1
-
-
-not_before(spread_out, _state)
