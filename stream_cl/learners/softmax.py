@@ -86,7 +86,8 @@ class Softmax:
         assert 0.0 <= l2 <= 1e6
         self._width = width
         self._max_classes = max_classes
-        self._sets = [forget] if forget == forget_fast else [forget, forget_fast]
+        forgets = [forget] if forget == forget_fast else [forget, forget_fast]
+        self._sets = [float(one) for one in forgets]
         self._settings = (float(learning_rate), float(epsilon), float(l2))
         self._epsilon = float(epsilon)
         self._classes = 0

@@ -60,6 +60,29 @@ def by_the_formula(labelled, rate=1.5, epsilon=0.1, forget=0.9999, l2=0.0):
     return w
 
 
+def test_settings_may_be_whole_numbers():
+    x, y, weight = events(50)
+    whole, real = Softmax(5, 0, 12, 1, 1, 1, 1, 0), Softmax(5, 0, 12, 1.0, 1.0, 1.0, 1.0, 0.0)
+    for learner in (whole, real):
+        learner.learn(x, y, weight)
+    assert digest(whole.fingerprint()) == digest(real.fingerprint())
+
+
+def test_room_for_more_classes_changes_no_bit():
+    """What a learner knows does not depend on when its memory grew."""
+    x, _, weight = events(400)
+    y = np.arange(400) // 40
+    grown, fresh = Softmax(5, 0, 12), Softmax(5, 0, 12)
+    for start in range(0, 400, 10):
+        some = slice(start, start + 10)
+        grown.learn(x[some], y[some], weight[some])
+        fresh.learn(x[some], y[some], weight[some])
+        exact = Softmax(5, 0, 12)
+        exact.restore(fresh.snapshot())
+        fresh = exact
+        assert digest(grown.fingerprint()) == digest(fresh.fingerprint())
+
+
 @pytest.mark.parametrize("l2", [0.0, 0.05])
 def test_it_learns_by_the_formula_of_its_docstring(l2):
     labelled = events(300)
