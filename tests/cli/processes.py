@@ -22,7 +22,7 @@ from stream_cl.transport.follow import Follower
 from stream_cl.transport.sqlite import SqliteTransport
 
 PROGRAM = [sys.executable, "-m", "stream_cl.cli.main"]
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 """Longer than anything here takes; a machine that runs other things is slow."""
 
 

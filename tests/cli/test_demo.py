@@ -44,10 +44,13 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 
 def test_the_demo_shows_a_kill_and_a_recovery_and_counts_afterwards(tmp_path: Path) -> None:
     started = time.monotonic()
+    subprocess.run([*PROGRAM, "--version"], check=True, capture_output=True)
+    bare_s = time.monotonic() - started
     demo = start(tmp_path, "--seconds", "6")
     assert demo.stdout is not None
     first = demo.stdout.readline()
-    assert time.monotonic() - started < 1.5, "the first line comes at once"
+    first_s = time.monotonic() - started - bare_s
+    assert first_s < 1.0 + 3 * bare_s, "the first line comes at once, before what is slow to load"
     rest, faults = demo.communicate(timeout=90)
     told = first + rest
     assert (demo.returncode, faults) == (0, ""), told
