@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from load_tests import streams
+from load_tests.asking import PARTS
 from load_tests.asking_arrays import ask
-from load_tests.asking_grid import reached, spend_off
+from load_tests.asking_grid import Wanted, reached, spend_off
 from load_tests.asking_peer import WAYS, PeerJob, paired
 from load_tests.page import as_table, put
 from load_tests.report import MissingData
@@ -121,3 +122,11 @@ def test_a_stream_of_two_files_is_one(data_dir: Path) -> None:
     rows = list(streams.rows(stream.files, stream.limit))
     assert len(rows) == 25_200
     assert streams.stream("airlines", data_dir).limit == 100_000
+
+
+@pytest.mark.parametrize("name", ["intervals", "conformal", "crowd", "cifar10n", "novelty"])
+def test_what_make_bench_has_of_asking_is_a_part_too(tmp_path: Path, name: str) -> None:
+    """It looks for its data where it is told; missing data is a reason, not a failure."""
+    wanted = Wanted(tmp_path, tmp_path, (), 2, 1, None, (), (), (), None)
+    with pytest.raises(MissingData):
+        PARTS[name](wanted)
