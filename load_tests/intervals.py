@@ -42,7 +42,7 @@ STREAMS: Final = ("elec2.csv.gz", "insects_gradual_balanced.csv.gz", "airlines_c
 DELAYS: Final = (0, 500)
 """Median delay of an answer, in events."""
 _EVENTS: Final = 100_000
-_RUNS: Final = 1000
+_RUNS: Final = 2000
 _WINDOW: Final = 5_000
 _WINDOWS_LEAST: Final = 400
 _LOOKS: Final = 10
