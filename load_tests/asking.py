@@ -7,7 +7,8 @@
     make bench-asking ARGS=peer                scikit-activeml's strategies with the same learner
     make bench-asking ARGS=cost                the query's share of a step
     make bench-asking ARGS="spend intervals"   and conformal, crowd, cifar10n, novelty: what
-                                               `make bench` has of asking, with as many seeds
+                                               `make bench` has of asking; of the options they take
+                                               --data-dir, and --seeds and --limit where it does
 
 Runs are kept in a cache folder, var/asking unless told otherwise, under a key of code, config and
 data: a benchmark that was stopped goes on where it was, and `--streams` runs it in pieces.
@@ -41,10 +42,12 @@ from load_tests.report import MissingData, Options, machine, say  # noqa: E402
 from stream_cl.core.errors import StreamClError  # noqa: E402
 
 ROOT: Final = Path(__file__).resolve().parents[1]
+OF_BENCH: Final = ("spend", "intervals", "conformal", "crowd", "cifar10n", "novelty")
+"""What `make bench` has of asking."""
 
 
 def _of_bench(name: str) -> Callable[[Wanted], None]:
-    """A benchmark of `make bench` that is about asking."""
+    """One of `OF_BENCH`, with what it takes of the command line."""
     return lambda wanted: BENCHMARKS[name](
         Options(wanted.data_dir, wanted.seeds, wanted.limit, profile=False)
     )
@@ -57,12 +60,7 @@ PARTS: Final[dict[str, Callable[[Wanted], None]]] = {
     "strategies": asking_strategies.strategies,
     "peer": asking_peer.peer,
     "cost": asking_cost.cost,
-    "spend": _of_bench("spend"),
-    "intervals": _of_bench("intervals"),
-    "conformal": _of_bench("conformal"),
-    "crowd": _of_bench("crowd"),
-    "cifar10n": _of_bench("cifar10n"),
-    "novelty": _of_bench("novelty"),
+    **{name: _of_bench(name) for name in OF_BENCH},
 }
 
 

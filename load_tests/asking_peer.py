@@ -119,8 +119,8 @@ def peer(wanted: Wanted) -> None:
         pairs = _pairs(wanted, stream, sets, found)
         every.append(pairs)
         best = max(pairs, key=lambda one: pairs[one].accuracy.value)
-        pace = _pace(wanted, stream, sets, best, pairs[best].labels, found)
-        written.append(_shown(name, pairs, best, pace))
+        turns = _by_turns(wanted, stream, sets, best, pairs[best].labels, found)
+        written.append(_shown(name, pairs, best, turns))
     written.append(_over_streams(wanted, every))
     put(wanted.page, "peer", "\n\n".join(written))
 
@@ -147,7 +147,7 @@ def _pairs(wanted: Wanted, stream: Stream, sets: Sequence[str], peer: str) -> Pa
     return {name: paired(name, runs, same) for name, runs in theirs.items()}
 
 
-def _pace(
+def _by_turns(
     wanted: Wanted, stream: Stream, sets: Sequence[str], best: str, labels: float, peer: str
 ) -> dict[str, Any]:
     """Theirs and ours by turns, one process at a time."""

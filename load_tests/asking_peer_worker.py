@@ -24,11 +24,10 @@ from stream_cl.config import Config
 from stream_cl.config.file import load as load_config
 from stream_cl.core.protocols import Learner
 from stream_cl.core.records import FloatMatrix
+from stream_cl.pipeline.arrays import Classes
 from stream_cl.pipeline.offline import Row
 
 COLD_START: Final = 10
-Classes = npt.NDArray[np.int64]
-
 _KEPT: Final = 500
 """Labelled events that strategies which look at them are given, the latest."""
 PACED: Final = 10_000
