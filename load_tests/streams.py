@@ -33,8 +33,12 @@ NAMES: Final = tuple(FILES)
 _LIMITS: Final = {"airlines": 100_000}
 _SETS: Final[dict[str, tuple[str, ...]]] = {
     "mnist": ("encoder={kind: vector, width: 784}",),
-    # Numbers in the file, and codes all the same.
-    "airlines": ("encoder.categories=[airline, airport_from, airport_to, day_of_week]",),
+    # Numbers in the file, and codes all the same: some 610 keys, so that the default width would
+    # give one number to many airports.
+    "airlines": (
+        "encoder.categories=[airline, airport_from, airport_to, day_of_week]",
+        "encoder.width=1024",
+    ),
 }
 
 
