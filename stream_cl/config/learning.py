@@ -20,11 +20,11 @@ class _Learner(Section):
 
 
 class SoftmaxLearner(_Learner):
-    """Multinomial logistic regression by AdaGrad that forgets, learned event by event."""
+    """Multinomial logistic regression by AdaGrad at two rates, learned event by event."""
 
     kind: Literal["softmax"] = "softmax"
     learning_rate: float = Field(
-        1.5, gt=0, le=1e6, description="Size of the first step of a weight."
+        0.5, gt=0, le=1e6, description="Size of the first step of a weight."
     )
     epsilon: float = Field(
         0.1,
@@ -33,14 +33,20 @@ class SoftmaxLearner(_Learner):
         description="Where the sum of squared gradients starts; damps the first steps.",
     )
     forget: float = Field(
-        0.9999, gt=0, le=1, description="How much of that sum stays with every event; 1: all."
+        1.0, gt=0, le=1, description="How much of that sum stays with every event; 1: all."
+    )
+    learning_rate_fast: float = Field(
+        2.0,
+        gt=0,
+        le=1e6,
+        description="learning_rate of a second set of weights, mixed with the first by how well "
+        "each did of late.",
     )
     forget_fast: float = Field(
         0.995,
         gt=0,
         le=1,
-        description="The same of a second set of weights, mixed with the first by how well each "
-        "did of late. As forget: there is none.",
+        description="forget of the second set. With both as those of the first there is none.",
     )
     l2: float = Field(0.0, ge=0, le=1e6, description="Pull of the weights towards zero.")
 

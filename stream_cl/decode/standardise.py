@@ -1,8 +1,16 @@
 """Running standardisation, event after event.
 
 An event is scaled with the mean and variance of all events up to and including itself, so
-its encoding does not depend on where a step ends, to the last bit. The update for the n-th
-value x of a number (Welford 1962; the increment of West 1979, divided by n):
+its encoding does not depend on where a step ends, to the last bit.
+
+Numbers spread over orders of magnitude (bytes, money, durations) have a few values that make the
+deviation so large that all others look the same. So what is far beyond the usual magnitude of a
+number is compressed first: with a = e · exp(mean of log|v|) over its values v ≠ 0,
+
+    x = v for |v| ≤ a,  sign(v) · a · (1 + log(|v| / a)) beyond.
+
+The values of a uniform distribution from 0 end at a, so nothing of one is beyond (decision 0027).
+The update for the n-th x of a number (Welford 1962; the increment of West 1979, divided by n):
 
     δ = x − mean,  mean ← mean + δ/n,  variance ← (variance + δ²/n)·(n−1)/n
 
@@ -16,12 +24,12 @@ cut to ± STANDARD_SCORE_MAX; 0 while the variance is 0, and 0 (the mean) for wh
 value of a heavy tail would else move a linear learner's weights as far as hundreds of others, and
 decide alone what is predicted (decision 0024).
 
-State: three float64 per number. Cost: about 10 ns per value.
+State: five float64 per number. Cost: about 30 ns per value.
 """
 
 from __future__ import annotations
 
-from math import log, log1p, sqrt
+from math import copysign, exp, log, log1p, sqrt
 from typing import Any, Final
 
 import numpy as np
@@ -31,7 +39,8 @@ from numba import njit
 from stream_cl.core.limits import STANDARD_SCORE_MAX
 
 Moments = npt.NDArray[np.float64]
-"""`float64 [3, width]`: count, mean and variance of each number."""
+"""`float64 [5, width]`: count, mean and variance of each number, then the count and the mean of
+log|v| of those that are not 0."""
 
 SCALE: Final = 0
 """Mode of a value that is standardised; a slot has at most one of them per event."""
@@ -43,16 +52,33 @@ SUBTRACT_LOG: Final = 3
 """As ADD_LOG, subtracted."""
 
 _LIMIT: Final = STANDARD_SCORE_MAX
+_COUNTS: Final = ("count", "other_than_0")
+_LEAVES: Final = ("count", "mean", "variance", "other_than_0", "magnitude")
+"""The rows of `Moments` in a snapshot."""
 
 
 def no_moments(width: int) -> Moments:
     """The moments of `width` numbers of which none was seen."""
-    return np.zeros((3, width))
+    return np.zeros((len(_LEAVES), width))
+
+
+@njit(cache=True, inline="always")  # type: ignore[untyped-decorator, unused-ignore]
+def _within_reach(moments: Any, at: int, value: float) -> float:
+    """The value, compressed where it is far beyond the usual magnitude, which learns from it."""
+    if value != 0.0:
+        magnitude = log(abs(value))
+        moments[3, at] += 1.0
+        moments[4, at] += (magnitude - moments[4, at]) / moments[3, at]
+        most = 1.0 + moments[4, at]
+        if magnitude > most:
+            value = copysign(exp(most) * (1.0 + magnitude - most), value)
+    return value
 
 
 @njit(cache=True, inline="always")  # type: ignore[untyped-decorator, unused-ignore]
 def _put(moments: Any, at: int, out: Any, slot: int, value: float, mode: int) -> None:
     if mode == SCALE:
+        value = _within_reach(moments, at, value)
         count = moments[0, at] + 1.0
         delta = value - moments[1, at]
         mean = moments[1, at] + delta / count
@@ -83,7 +109,7 @@ def put_rows(values: Any, slots: Any, modes: Any, moments: Any, out: Any) -> Non
         values: `float64 [n, m]`; NaN where a value is missing.
         slots: `int64 [m]`, the column of `out` for each.
         modes: `int8 [m]`, what is done with each.
-        moments: `float64 [3, m]`, those of `slots`; changed.
+        moments: `float64 [5, m]`, those of `slots`; changed.
         out: `float32 [n, width]`; changed.
     """
     for row in range(values.shape[0]):
@@ -105,7 +131,7 @@ def put_entries(
         slots: `int64 [entries]`, the column of `out` for each.
         modes: `int8 [entries]`, what is done with each.
         places: `int64 [entries]`, the column of `moments` for each.
-        moments: `float64 [3, places]`; changed.
+        moments: `float64 [5, places]`; changed.
         out: `float32 [n, width]`; changed.
     """
     for row in range(starts.shape[0] - 1):
@@ -116,15 +142,14 @@ def put_entries(
 def split_moments(moments: Moments, used: int) -> dict[str, Any]:
     """The moments of the first `used` numbers as leaves of a snapshot."""
     return {
-        "count": moments[0, :used].astype(np.int64),
-        "mean": moments[1, :used].copy(),
-        "variance": moments[2, :used].copy(),
+        name: row[:used].astype(np.int64) if name in _COUNTS else row[:used].copy()
+        for name, row in zip(_LEAVES, moments, strict=True)
     }
 
 
 def join_moments(leaves: dict[str, Any], width: int) -> Moments:
     """The moments that `split_moments` wrote down."""
     moments = no_moments(width)
-    for row, name in enumerate(("count", "mean", "variance")):
+    for row, name in enumerate(_LEAVES):
         moments[row, : len(leaves[name])] = leaves[name]
     return moments

@@ -19,9 +19,7 @@ Flags = npt.NDArray[np.bool_]
 _Ints = npt.NDArray[np.int64]
 
 RECENT: Final = 0.99
-"""How much of a loss stays with every label: about the last hundred count."""
-_LEAST: Final = 1e-4
-"""A set that was certain and wrong is out of favour, not ruined."""
+"""How much of an error stays with every label: about the last hundred count."""
 
 
 @compiled("int64(float32[:,::1], int64, int64[::1], float64[::1])")
@@ -104,7 +102,7 @@ def predict_rows(
 
 @compiled(
     "int64(float32[:,::1], int64[::1], float64[::1], float64[:,::1], float64[:,::1],"
-    " boolean[::1], float64[::1], int64, float64[::1], float64, float64, float64)"
+    " boolean[::1], float64[::1], int64, float64[::1], float64[::1], float64, float64)"
 )
 def learn_rows(
     x: FloatMatrix,
@@ -115,8 +113,8 @@ def learn_rows(
     learned: Flags,
     losses: Floats,
     classes: int,
+    rates: Floats,
     forgets: Floats,
-    learning_rate: float,
     epsilon: float,
     l2: float,
 ) -> int:
@@ -133,13 +131,13 @@ def learn_rows(
         learned[y[i]] = True
         found = _inputs(x, i, places, values)
         places[found], values[found] = width, 1.0
-        rate = learning_rate / np.sqrt(found + 1)
+        scale = 1.0 / np.sqrt(found + 1)
         _say(places, values, found, weights, learned, error)
         for s in range(losses.shape[0]):
-            own = s * room + y[i]
+            said = error[s * room : (s + 1) * room]
             if known:
-                losses[s] = RECENT * losses[s] - np.log(max(error[own], _LEAST))
-            error[own] -= 1.0
+                losses[s] = RECENT * losses[s] + (0.0 if said.argmax() == y[i] else 1.0)
+            said[y[i]] -= 1.0
         error *= weight[i]
         for a in range(found + 1):
             j, value = places[a], values[a]
@@ -148,5 +146,5 @@ def learn_rows(
                 g = error[c] * value + decay * weights[j, c]
                 square = forgets[c] * squares[j, c] + refills[c] + g * g
                 squares[j, c] = square
-                weights[j, c] -= rate * g / np.sqrt(square)
+                weights[j, c] -= scale * rates[c] * g / np.sqrt(square)
     return classes

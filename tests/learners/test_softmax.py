@@ -21,6 +21,13 @@ from stream_cl.testing.learner_contract import LearnerContract, events, same_bit
 
 from .streams import prequential, standardised
 
+SLOW, FAST = (0.5, 1.0), (2.0, 0.995)
+"""Learning rate and `forget` of each set by default."""
+
+
+def one_set(width: int, max_classes: int, rate: float, forget: float) -> Softmax:
+    return Softmax(width, 0, max_classes, rate, 0.1, forget, rate, forget)
+
 
 class TestSoftmax(LearnerContract):
     def make(self, width: int = 5, seed: int = 1, max_classes: int = 12) -> Softmax:
@@ -30,16 +37,24 @@ class TestSoftmax(LearnerContract):
 class TestSoftmaxWithEverySettingChanged(LearnerContract):
     def make(self, width: int = 5, seed: int = 1, max_classes: int = 12) -> Softmax:
         return Softmax(
-            width, seed, max_classes, learning_rate=0.4, epsilon=1e-6, forget=0.99, l2=0.01
+            width,
+            seed,
+            max_classes,
+            learning_rate=0.4,
+            epsilon=1e-6,
+            forget=0.99,
+            learning_rate_fast=3.0,
+            forget_fast=0.9,
+            l2=0.01,
         )
 
 
 class TestSoftmaxOfOneSet(LearnerContract):
     def make(self, width: int = 5, seed: int = 1, max_classes: int = 12) -> Softmax:
-        return Softmax(width, seed, max_classes, forget=0.999, forget_fast=0.999)
+        return one_set(width, max_classes, 1.5, 0.999)
 
 
-def by_the_formula(labelled, rate=1.5, epsilon=0.1, forget=0.9999, l2=0.0):
+def by_the_formula(labelled, rate, forget, epsilon=0.1, l2=0.0):
     """The docstring's formula in numpy: weights `[width + 1, k]`."""
     x, y, weight = labelled
     k = int(y.max()) + 1
@@ -62,7 +77,10 @@ def by_the_formula(labelled, rate=1.5, epsilon=0.1, forget=0.9999, l2=0.0):
 
 def test_settings_may_be_whole_numbers():
     x, y, weight = events(50)
-    whole, real = Softmax(5, 0, 12, 1, 1, 1, 1, 0), Softmax(5, 0, 12, 1.0, 1.0, 1.0, 1.0, 0.0)
+    whole, real = (
+        Softmax(5, 0, 12, 1, 1, 1, 2, 1, 0),
+        Softmax(5, 0, 12, 1.0, 1.0, 1.0, 2.0, 1.0, 0.0),
+    )
     for learner in (whole, real):
         learner.learn(x, y, weight)
     assert digest(whole.fingerprint()) == digest(real.fingerprint())
@@ -88,22 +106,20 @@ def test_it_learns_by_the_formula_of_its_docstring(l2):
     labelled = events(300)
     learner = Softmax(5, 0, 12, l2=l2)
     learner.learn(*labelled)
-    for weights, forget in zip(learner.snapshot()["weights"], (0.9999, 0.995), strict=True):
-        np.testing.assert_allclose(
-            weights, by_the_formula(labelled, forget=forget, l2=l2), atol=1e-8
-        )
+    for weights, (rate, forget) in zip(learner.snapshot()["weights"], (SLOW, FAST), strict=True):
+        expected = by_the_formula(labelled, rate, forget, l2=l2)
+        np.testing.assert_allclose(weights, expected, atol=1e-8)
 
 
 def test_the_two_sets_are_averaged_by_the_formula_of_the_docstring():
     x, y, weight = events(300)
-    mixed, alone = Softmax(5, 0, 12), [Softmax(5, 0, 12, forget_fast=0.9999)]
-    alone.append(Softmax(5, 0, 12, forget=0.995))
+    mixed, alone = Softmax(5, 0, 12), [one_set(5, 12, *SLOW), one_set(5, 12, *FAST)]
     losses, met = np.zeros(2), set()
     for i in range(len(x)):
         one = slice(i, i + 1)
         for s, learner in enumerate(alone):
             if y[i] in met:
-                losses[s] = 0.99 * losses[s] - np.log(max(learner.predict(x[one])[0, y[i]], 1e-4))
+                losses[s] = 0.99 * losses[s] + (learner.predict(x[one])[0].argmax() != y[i])
             learner.learn(x[one], y[one], weight[one])
         met.add(y[i])
     mixed.learn(x, y, weight)
@@ -125,8 +141,8 @@ def test_what_moves_is_followed_and_what_stays_is_kept():
 
     for turns in (0, 20):
         both = accuracy(turns)
-        slow = accuracy(turns, forget_fast=0.9999)
-        fast = accuracy(turns, forget=0.995)
+        slow = accuracy(turns, learning_rate_fast=SLOW[0], forget_fast=SLOW[1])
+        fast = accuracy(turns, learning_rate=FAST[0], forget=FAST[1])
         assert both > max(slow, fast) - 0.002
         assert max(slow, fast) - min(slow, fast) > 0.005
 
