@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from math import nan
+from operator import attrgetter
 from typing import Final
 
 from load_tests.asking_grid import (
@@ -22,7 +23,8 @@ from load_tests.asking_grid import (
 )
 from load_tests.page import as_table, put
 from load_tests.report import say, target
-from stream_cl.cli.compare_table import Line, lines, markdown
+from stream_cl.cli.compare_statistics import Mean
+from stream_cl.cli.compare_table import Line, lines, markdown, percent
 from stream_cl.config import Config
 
 _DEFAULT: Final = Config().budget.kind
@@ -38,6 +40,8 @@ _SIMULATED: Final = {
 }
 """Accuracy in % at `RATES` of a plain simulation: softmax with AdaGrad, event after event at
 step 1, margin with the balanced incremental quantile filter, the better of two floors."""
+_NONE: Final = Mean(nan, None, None)
+_value: Final = attrgetter("value")
 
 
 def single(wanted: Wanted) -> None:
@@ -68,11 +72,11 @@ def _simulated(made: Sequence[Line]) -> str:
         for rate, simulated in zip(RATES, _SIMULATED[stream], strict=True):
             own = [x for x in made if x.gain and (x.stream, x.rate) == (stream, rate)]
             best = [
-                max((100 * x.accuracy.value for x in own if x.budget in budgets), default=nan)
+                max((x.accuracy for x in own if x.budget in budgets), key=_value, default=_NONE)
                 for budgets in ((_DEFAULT,), _EVERY)
             ]
-            rows.append([stream, f"{rate:.0%}", *(f"{x:.2f}" for x in best), f"{simulated:.1f}"])
+            rows.append([stream, f"{rate:.0%}", *map(percent, best), f"{simulated:.1f}"])
             for named, accuracy in zip(("default", "every label learned"), best, strict=True):
                 what = f"{stream}, {rate:.0%}, {named}: the simulation's"
-                target(what, accuracy, simulated, unit=" %")
+                target(what, 100 * accuracy.value, simulated, unit=" %")
     return as_table(head, rows)

@@ -39,6 +39,13 @@ _SETS: Final[dict[str, tuple[str, ...]]] = {
         "encoder.categories=[airline, airport_from, airport_to, day_of_week]",
         "encoder.width=1024",
     ),
+    # Its sizes, durations and counts; the other numbers are shares and flags.
+    "nsl_kdd": (
+        "encoder.logarithmic=[duration, src_bytes, dst_bytes, wrong_fragment, urgent, hot,"
+        " num_failed_logins, num_compromised, su_attempted, num_root, num_file_creations,"
+        " num_shells, num_access_files, num_outbound_cmds, count, srv_count, dst_host_count,"
+        " dst_host_srv_count]",
+    ),
 }
 
 

@@ -163,11 +163,13 @@ def encoder(config: encoding.AnyEncoder) -> Encoder:
             from stream_cl.decode.hashing import HashingEncoder
 
             overflow = round(config.overflow * config.width)
-            return HashingEncoder(config.width, overflow, config.text_words, config.categories)
+            return HashingEncoder(
+                config.width, overflow, config.text_words, config.categories, config.logarithmic
+            )
         case encoding.ColumnsEncoder():
             from stream_cl.decode.columns import ColumnsEncoder
 
-            return ColumnsEncoder(config.columns)
+            return ColumnsEncoder(config.columns, config.logarithmic)
         case encoding.VectorEncoder():
             from stream_cl.decode.vector import VectorEncoder
 

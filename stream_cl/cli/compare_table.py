@@ -93,8 +93,8 @@ def markdown(found: Sequence[Line]) -> str:
             "–" if line.rate is None else f"{line.rate:.1%}",
             line.strategy,
             f"{line.labels:,.0f}",
-            _percent(line.accuracy),
-            _percent(line.gain, "+") if line.gain else "–",
+            percent(line.accuracy),
+            percent(line.gain, "+") if line.gain else "–",
             "–" if line.p is None else f"{line.p:.3f}" if line.p >= 0.001 else "< 0.001",
             line.verdict,
         ]
@@ -104,7 +104,8 @@ def markdown(found: Sequence[Line]) -> str:
     return "".join(f"| {' | '.join(row)} |\n" for row in [head, rules, *rows])
 
 
-def _percent(figure: Mean, sign: str = "") -> str:
+def percent(figure: Mean, sign: str = "") -> str:
+    """A share in percent, with half the width of its interval."""
     half = "" if figure.half is None else f" ± {100 * figure.half:.2f}"
     return f"{100 * figure.value:{sign}.2f}{half}"
 

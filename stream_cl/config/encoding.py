@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from stream_cl.config.format import check_registry
-from stream_cl.config.rules import check_path
+from stream_cl.config.rules import Relation, check_path
 from stream_cl.config.secrets import Secret
 from stream_cl.config.section import FeatureNames, Section
 from stream_cl.core import limits
@@ -98,6 +98,12 @@ class HashingEncoder(Section):
         description="Names of features whose numbers are codes, such as an airport's: every value "
         "is a category.",
     )
+    logarithmic: FeatureNames = Field(
+        (),
+        max_length=limits.WIDTH_MAX,
+        description="Names of features that are sizes or counts, such as bytes: a number v is read "
+        "as sign(v)·log(1 + |v|).",
+    )
 
 
 class ColumnsEncoder(Section):
@@ -106,6 +112,12 @@ class ColumnsEncoder(Section):
     kind: Literal["columns"] = "columns"
     columns: FeatureNames = Field(
         min_length=1, max_length=limits.WIDTH_MAX, description="Names of the features, in order."
+    )
+    logarithmic: FeatureNames = Field(
+        (),
+        max_length=limits.WIDTH_MAX,
+        description="Names of features that are sizes or counts, such as bytes: a number v is read "
+        "as sign(v)·log(1 + |v|).",
     )
 
 
@@ -125,3 +137,18 @@ class VectorEncoder(Section):
 
 AnyFormat = JsonFormat | AvroFormat
 AnyEncoder = HashingEncoder | ColumnsEncoder | VectorEncoder
+
+
+def broken_encoder_relations(given: AnyEncoder) -> list[Relation]:
+    """Every pair of values of the section that cannot stand together."""
+    if given.kind == "vector":
+        return []
+    logs = dict.fromkeys(given.logarithmic)
+    if given.kind == "columns":
+        other, wrong = "columns", [name for name in logs if name not in given.columns]
+        text = "is no column; leave it out, or name it in encoder.columns"
+    else:
+        other, wrong = "categories", [name for name in logs if name in given.categories]
+        text = "is a category too; leave one of them out"
+    keys = ("encoder.logarithmic", f"encoder.{other}")
+    return [(keys, f"{name!r} {text}") for name in wrong]

@@ -100,6 +100,7 @@ class Config(Section):
     def _relations(self) -> Config:
         broken = [*broken_relations(self), *broken_kafka_relations(self)]
         broken += broken_format_relations(self.format)
+        broken += encoding.broken_encoder_relations(self.encoder)
         broken += broken_label_relations(self.label)
         broken += broken_label_studio_relations(self.label_studio)
         broken += broken_http_relations(self.http)

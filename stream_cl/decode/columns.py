@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ from stream_cl.core.snapshot import Snapshot
 from stream_cl.decode.encoder import Encoded, Refusal, by_name, row_blank, same_names
 from stream_cl.decode.standardise import (
     SCALE,
+    SCALE_LOG,
     Moments,
     join_moments,
     no_moments,
@@ -45,14 +46,19 @@ class ColumnsEncoder:
 
     Args:
         columns: distinct names, at most `limits.WIDTH_MAX`.
+        logarithmic: those whose numbers are sizes or counts, and are read as sign(v)·log1p|v|.
     """
 
-    def __init__(self, columns: Sequence[str]) -> None:
+    def __init__(self, columns: Sequence[str], logarithmic: Iterable[str] = ()) -> None:
         if not 0 < len(columns) <= WIDTH_MAX or len(set(columns)) != len(columns):
             raise ValueError(f"columns must be 1 to {WIDTH_MAX} distinct names")
+        logs = frozenset(logarithmic)
+        if not logs.issubset(columns):
+            raise ValueError("what is logarithmic has to be a column")
         self.columns = tuple(columns)
         self._slots = np.arange(len(columns))
-        self._modes = np.full(len(columns), SCALE, dtype=np.int8)
+        modes = [SCALE_LOG if name in logs else SCALE for name in columns]
+        self._modes = np.array(modes, dtype=np.int8)
         self._moments = no_moments(len(columns))
         self._unknown_features = 0
         self._unparsable = 0

@@ -90,6 +90,14 @@ def same_names(events: Events) -> tuple[str, ...] | None:
     return names[0] if names.count(names[0]) == len(names) else None
 
 
+def same_length(events: Events) -> int:
+    """The length of all events' vectors where all have one of the same length, else 0."""
+    if None in events.vectors or not events.vectors:
+        return 0
+    lengths = set(map(len, events.vectors))  # type: ignore[arg-type]
+    return lengths.pop() if len(lengths) == 1 else 0
+
+
 def by_name(features: Features | tuple[str, ...], numbers: bytes | None) -> Features:
     """name → value of an entry of `Events.features`, which may be the names alone."""
     if isinstance(features, dict):

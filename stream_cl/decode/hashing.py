@@ -2,7 +2,7 @@
 
 | value | key | encoded as |
 |---|---|---|
-| number or boolean of feature f | `f` | standardised |
+| number or boolean of feature f | `f` | standardised, its logarithm if f is in `logarithmic` |
 | number i of a vector | `[i]` | standardised |
 | text of at most `text_words` words | `f=text` | 1 |
 | longer text | `f~word` for each distinct word, lower case | 1/√(distinct words) |
@@ -26,16 +26,18 @@ import numpy.typing as npt
 from stream_cl.core.limits import WIDTH_MAX
 from stream_cl.core.records import Events, Features
 from stream_cl.core.snapshot import Snapshot
-from stream_cl.decode.encoder import Encoded, Refusal, by_name, row_blank, same_names
+from stream_cl.decode.encoder import Encoded, Refusal, by_name, row_blank, same_length, same_names
 from stream_cl.decode.standardise import (
     ADD,
     ADD_LOG,
     SCALE,
+    SCALE_LOG,
     SUBTRACT_LOG,
     join_moments,
     no_moments,
     put_entries,
     put_rows,
+    scaled,
     split_moments,
 )
 from stream_cl.decode.texts import pack_texts, unpack_texts
@@ -90,16 +92,25 @@ class HashingEncoder:
         categories: names of features whose values are names, whatever they look like: a number
             is a code there, and 3, 3.0 and "3" are the same one. A boolean is 0 or 1. Whole
             numbers beyond 2⁵³ have to come as text, since a number does not hold all of them.
+        logarithmic: names of features whose numbers are sizes or counts, and are read as
+            sign(v)·log1p|v|.
     """
 
     def __init__(
-        self, width: int, overflow: int, text_words: int = 3, categories: Iterable[str] = ()
+        self,
+        width: int,
+        overflow: int,
+        text_words: int = 3,
+        categories: Iterable[str] = (),
+        logarithmic: Iterable[str] = (),
     ) -> None:
         if not 0 < width <= WIDTH_MAX or not 0 <= overflow <= width:
             raise ValueError(f"need 0 < width ≤ {WIDTH_MAX} and 0 ≤ overflow ≤ width")
         self._width = width
         self._text_words = text_words
-        self._categories = frozenset(categories)
+        self._categories, self._logarithmic = frozenset(categories), frozenset(logarithmic)
+        if not self._categories.isdisjoint(self._logarithmic):
+            raise ValueError("a feature is a category or a logarithm, not both")
         self._vocabulary = Vocabulary(width - overflow, overflow)
         self._moments = no_moments(width)
         self._overflow_keys = 0
@@ -125,7 +136,7 @@ class HashingEncoder:
         return []
 
     def encode(self, events: Events) -> Encoded:
-        schema = same_names(events) or _same_length(events)
+        schema = same_names(events) or same_length(events)
         if schema and self._numeric(schema):
             return self._encode_alike(events, schema)
         return self._encode_any(events)
@@ -169,7 +180,7 @@ class HashingEncoder:
         x = row_blank(n, self._width)
         moments = np.take(self._moments, layout.slots, axis=1)
         put_rows(values, layout.slots, layout.modes, moments, x)
-        own = layout.modes == SCALE
+        own = scaled(layout.modes)
         overflow_keys = self._overflow_keys + layout.overflow_keys * n
         return Encoded(x, [], _Update(added, layout.slots[own], moments[:, own], overflow_keys))
 
@@ -217,12 +228,13 @@ class HashingEncoder:
         places = [self._vocabulary.place(key, added) for key in keys]
         columns = [column for column, place in enumerate(places) if place is not None]
         kept = [place for place in places if place is not None]
-        modes = [SCALE if not sign else ADD_LOG if sign > 0 else SUBTRACT_LOG for _, sign in kept]
+        names = schema if isinstance(schema, tuple) else ("",) * schema
+        modes = [self._mode(names[j], sign) for j, (_, sign) in zip(columns, kept, strict=True)]
         layout = _Layout(
             np.array(columns, dtype=np.int64),
             np.array([slot for slot, _ in kept], dtype=np.int64),
             np.array(modes, dtype=np.int8),
-            len(places) - modes.count(SCALE),
+            len(places) - sum(not sign for _, sign in kept),
         )
         # What rests on keys that are not committed may never be true.
         if not before and not added:
@@ -230,6 +242,12 @@ class HashingEncoder:
                 self._layouts.clear()
             self._layouts[schema] = layout
         return layout
+
+    def _mode(self, name: str, sign: int) -> int:
+        """How a number of the feature is entered, with this sign in a shared slot, 0 in its own."""
+        if sign:
+            return ADD_LOG if sign > 0 else SUBTRACT_LOG
+        return SCALE_LOG if name in self._logarithmic else SCALE
 
     def _enter(self, features: Features, entries: _Entries, added: dict[str, int]) -> None:
         """Enter the features of one event, in their order."""
@@ -243,7 +261,7 @@ class HashingEncoder:
                 code = value if type(value) is str else _code(float(value))
                 self._enter_one(f"{prefix}={code}", 1.0, ADD, entries, added)
             elif type(value) is not str:
-                self._enter_one(prefix, value, SCALE, entries, added)
+                self._enter_one(prefix, value, self._mode(name, 0), entries, added)
             elif len(value) < 2 * self._text_words or len(value.split()) <= self._text_words:
                 self._enter_one(f"{prefix}={value}", 1.0, ADD, entries, added)
             else:
@@ -261,7 +279,7 @@ class HashingEncoder:
         if place is None:
             return
         slot, sign = place
-        if sign and mode == SCALE:
+        if sign and mode in (SCALE, SCALE_LOG):
             mode = ADD_LOG if sign > 0 else SUBTRACT_LOG
         elif sign < 0:
             value = -value
@@ -279,11 +297,3 @@ class HashingEncoder:
 def _code(value: float) -> str:
     """A number as people write it, whatever type it came as; 0 has no sign."""
     return str(int(value)) if value.is_integer() and abs(value) <= _WHOLE_MAX else repr(value)
-
-
-def _same_length(events: Events) -> int:
-    """The length of all events' vectors where all have one of the same length, else 0."""
-    if None in events.vectors or not events.vectors:
-        return 0
-    lengths = set(map(len, events.vectors))  # type: ignore[arg-type]
-    return lengths.pop() if len(lengths) == 1 else 0

@@ -10,6 +10,9 @@ number is compressed first: with a = e · exp(mean of log|v|) over its values v 
     x = v for |v| ≤ a,  sign(v) · a · (1 + log(|v| / a)) beyond.
 
 The values of a uniform distribution from 0 end at a, so nothing of one is beyond (decision 0027).
+Where a number is declared to be a size or a count, in place of that x = sign(v) · log(1 + |v|),
+which tells 0 from little, too (decision 0028).
+
 The update for the n-th x of a number (Welford 1962; the increment of West 1979, divided by n):
 
     δ = x − mean,  mean ← mean + δ/n,  variance ← (variance + δ²/n)·(n−1)/n
@@ -50,6 +53,8 @@ ADD_LOG: Final = 2
 """Mode of a value v that is added as sign(v)·log1p|v|."""
 SUBTRACT_LOG: Final = 3
 """As ADD_LOG, subtracted."""
+SCALE_LOG: Final = 4
+"""As SCALE, of sign(v)·log1p|v|."""
 
 _LIMIT: Final = STANDARD_SCORE_MAX
 _COUNTS: Final = ("count", "other_than_0")
@@ -60,6 +65,11 @@ _LEAVES: Final = ("count", "mean", "variance", "other_than_0", "magnitude")
 def no_moments(width: int) -> Moments:
     """The moments of `width` numbers of which none was seen."""
     return np.zeros((len(_LEAVES), width))
+
+
+def scaled(modes: npt.NDArray[np.int8]) -> npt.NDArray[np.bool_]:
+    """Which values are standardised, and have moments."""
+    return np.isin(modes, (SCALE, SCALE_LOG))
 
 
 @njit(cache=True, inline="always")  # type: ignore[untyped-decorator, unused-ignore]
@@ -77,8 +87,11 @@ def _within_reach(moments: Any, at: int, value: float) -> float:
 
 @njit(cache=True, inline="always")  # type: ignore[untyped-decorator, unused-ignore]
 def _put(moments: Any, at: int, out: Any, slot: int, value: float, mode: int) -> None:
-    if mode == SCALE:
-        value = _within_reach(moments, at, value)
+    if mode in (SCALE, SCALE_LOG):
+        if mode == SCALE:
+            value = _within_reach(moments, at, value)
+        else:
+            value = copysign(log1p(abs(value)), value)
         count = moments[0, at] + 1.0
         delta = value - moments[1, at]
         mean = moments[1, at] + delta / count

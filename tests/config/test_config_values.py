@@ -41,6 +41,7 @@ def other_value(value: Any, key: str) -> Any:
         "learner.parameters": {"a": 1},
         "encoder.columns": ["x", "y"],
         "encoder.categories": ["x", "y"],
+        "encoder.logarithmic": ["b", "c"],
         "query.measure": "vote_entropy" if value == "kl" else "entropy",
         "query.draw": "softmax",
         "requests.candidates": 3,
@@ -152,7 +153,7 @@ def test_every_key_can_be_overridden(
     wanted = other_value(default, path)
     given = {path: wanted} | ({f"{section}.kind": kind} if kind else {})
     if kind == "columns":
-        given.setdefault("encoder.columns", ["x"])
+        given.setdefault("encoder.columns", ["a", "b", "c"])
     if kind == "vector":
         given.setdefault("encoder.width", 3)
     if kind == "avro":

@@ -74,6 +74,18 @@ class TestCategoriesContract(TestSmallHashingContract):
         return lambda: HashingEncoder(16, 8, categories=["b", "absent"])
 
 
+class TestLogarithmicContract(TestSmallHashingContract):
+    @pytest.fixture
+    def make(self) -> MakeEncoder:
+        return lambda: HashingEncoder(16, 8, categories=["b"], logarithmic=["a", "absent"])
+
+
+class TestLogarithmicColumnsContract(TestColumnsContract):
+    @pytest.fixture
+    def make(self) -> MakeEncoder:
+        return lambda: ColumnsEncoder(["a", "b", "absent", "c"], logarithmic=["b", "absent"])
+
+
 class TestVectorContract(EncoderContract):
     standardises = False
 
@@ -120,6 +132,8 @@ def test_any_events_any_split(made: list[Any], sizes: list[int]) -> None:
         lambda: HashingEncoder(6, 3),
         lambda: HashingEncoder(64, 0),
         lambda: HashingEncoder(64, 0, categories=["a"]),
+        lambda: HashingEncoder(5, 2, logarithmic=["a", "b", "[0]"]),
+        lambda: ColumnsEncoder(["a", "b", "é"], logarithmic=["b", "é"]),
         lambda: VectorEncoder(2, standardise=True),
     ]
     for make in makes:
@@ -127,6 +141,40 @@ def test_any_events_any_split(made: list[Any], sizes: list[int]) -> None:
         assert np.isfinite(whole).all()
         assert np.abs(whole).max(initial=0) <= STANDARD_SCORE_MAX
         assert whole.tobytes() == encode_in_steps(make(), events, sizes).tobytes()
+
+
+@pytest.mark.parametrize("beside", [{}, {"t": "text"}], ids=["numbers alone", "beside a text"])
+def test_a_size_is_read_as_its_logarithm(beside: dict[str, Any]) -> None:
+    """Bytes: 0 and 40 are as far apart as 40 and a thousand, and alike beside a gigabyte.
+
+    Whichever encoder reads it and whatever stands beside it, and a debt is a size below zero.
+    """
+    sizes = [0.0, 40.0, 1e3, 1e9, -40.0, 0.0]
+    made = [{"bytes": v, "share": v, **beside} for v in sizes]
+    as_logs = [{"bytes": float(np.sign(v) * np.log1p(abs(v))), **beside} for v in sizes]
+    makes: list[tuple[MakeEncoder, MakeEncoder]] = [
+        (lambda: HashingEncoder(4, 0, logarithmic=["bytes"]), lambda: HashingEncoder(4, 0)),
+        (
+            lambda: ColumnsEncoder(["bytes", "share"], ["bytes"]),
+            lambda: ColumnsEncoder(["bytes", "share"]),
+        ),
+    ]
+    for make, plain in makes:
+        size, share = last_row(make(), *made)[:2]
+        assert size == pytest.approx(last_row(plain(), *as_logs)[0], abs=1e-6)
+        assert share == last_row(plain(), *made)[1] != size
+
+
+def test_a_vector_has_no_names_to_be_logarithmic() -> None:
+    first, second = HashingEncoder(4, 0, logarithmic=["[0]"]), HashingEncoder(4, 0)
+    assert last_row(first, [1.0], [5.0]) == last_row(second, [1.0], [5.0])
+
+
+def test_logarithms_of_what_is_no_number_are_refused() -> None:
+    with pytest.raises(ValueError, match="not both"):
+        HashingEncoder(4, 0, categories=["a"], logarithmic=["a"])
+    with pytest.raises(ValueError, match="has to be a column"):
+        ColumnsEncoder(["a"], logarithmic=["b"])
 
 
 def test_columns_read_what_is_a_number() -> None:
