@@ -72,6 +72,16 @@ class AvroFormat(Section):
     )
 
 
+Logarithmic = Annotated[
+    FeatureNames,
+    Field(
+        max_length=limits.WIDTH_MAX,
+        description="Names of features that are sizes or counts, such as bytes: a number v is read "
+        "as sign(v)·log(1 + |v|).",
+    ),
+]
+
+
 class HashingEncoder(Section):
     """Any features, by name: a column of its own while there is room, then hashed."""
 
@@ -98,12 +108,7 @@ class HashingEncoder(Section):
         description="Names of features whose numbers are codes, such as an airport's: every value "
         "is a category.",
     )
-    logarithmic: FeatureNames = Field(
-        (),
-        max_length=limits.WIDTH_MAX,
-        description="Names of features that are sizes or counts, such as bytes: a number v is read "
-        "as sign(v)·log(1 + |v|).",
-    )
+    logarithmic: Logarithmic = ()
 
 
 class ColumnsEncoder(Section):
@@ -113,12 +118,7 @@ class ColumnsEncoder(Section):
     columns: FeatureNames = Field(
         min_length=1, max_length=limits.WIDTH_MAX, description="Names of the features, in order."
     )
-    logarithmic: FeatureNames = Field(
-        (),
-        max_length=limits.WIDTH_MAX,
-        description="Names of features that are sizes or counts, such as bytes: a number v is read "
-        "as sign(v)·log(1 + |v|).",
-    )
+    logarithmic: Logarithmic = ()
 
 
 class VectorEncoder(Section):

@@ -37,7 +37,6 @@ from stream_cl.decode.standardise import (
     no_moments,
     put_entries,
     put_rows,
-    scaled,
     split_moments,
 )
 from stream_cl.decode.texts import pack_texts, unpack_texts
@@ -50,11 +49,13 @@ _PREFIXES_KEPT: Final = 4096
 
 
 class _Layout(NamedTuple):
-    """Where the numbers of one schema go. `columns` are those that go anywhere."""
+    """Where the numbers of one schema go. `columns` are those that go anywhere, `own` which of
+    these have a slot of their own, and so moments."""
 
     columns: npt.NDArray[np.int64]
     slots: npt.NDArray[np.int64]
     modes: npt.NDArray[np.int8]
+    own: npt.NDArray[np.bool_]
     overflow_keys: int
 
 
@@ -92,8 +93,7 @@ class HashingEncoder:
         categories: names of features whose values are names, whatever they look like: a number
             is a code there, and 3, 3.0 and "3" are the same one. A boolean is 0 or 1. Whole
             numbers beyond 2⁵³ have to come as text, since a number does not hold all of them.
-        logarithmic: names of features whose numbers are sizes or counts, and are read as
-            sign(v)·log1p|v|.
+        logarithmic: names of features that are sizes or counts, read as sign(v)·log1p|v|.
     """
 
     def __init__(
@@ -180,8 +180,7 @@ class HashingEncoder:
         x = row_blank(n, self._width)
         moments = np.take(self._moments, layout.slots, axis=1)
         put_rows(values, layout.slots, layout.modes, moments, x)
-        own = scaled(layout.modes)
-        overflow_keys = self._overflow_keys + layout.overflow_keys * n
+        own, overflow_keys = layout.own, self._overflow_keys + layout.overflow_keys * n
         return Encoded(x, [], _Update(added, layout.slots[own], moments[:, own], overflow_keys))
 
     def _encode_any(self, events: Events) -> Encoded:
@@ -230,11 +229,13 @@ class HashingEncoder:
         kept = [place for place in places if place is not None]
         names = schema if isinstance(schema, tuple) else ("",) * schema
         modes = [self._mode(names[j], sign) for j, (_, sign) in zip(columns, kept, strict=True)]
+        own = np.array([not sign for _, sign in kept], dtype=np.bool_)
         layout = _Layout(
             np.array(columns, dtype=np.int64),
             np.array([slot for slot, _ in kept], dtype=np.int64),
             np.array(modes, dtype=np.int8),
-            len(places) - sum(not sign for _, sign in kept),
+            own,
+            len(places) - int(own.sum()),
         )
         # What rests on keys that are not committed may never be true.
         if not before and not added:
@@ -279,7 +280,7 @@ class HashingEncoder:
         if place is None:
             return
         slot, sign = place
-        if sign and mode in (SCALE, SCALE_LOG):
+        if sign and mode != ADD:
             mode = ADD_LOG if sign > 0 else SUBTRACT_LOG
         elif sign < 0:
             value = -value

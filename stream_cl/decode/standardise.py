@@ -67,11 +67,6 @@ def no_moments(width: int) -> Moments:
     return np.zeros((len(_LEAVES), width))
 
 
-def scaled(modes: npt.NDArray[np.int8]) -> npt.NDArray[np.bool_]:
-    """Which values are standardised, and have moments."""
-    return np.isin(modes, (SCALE, SCALE_LOG))
-
-
 @njit(cache=True, inline="always")  # type: ignore[untyped-decorator, unused-ignore]
 def _within_reach(moments: Any, at: int, value: float) -> float:
     """The value, compressed where it is far beyond the usual magnitude, which learns from it."""
