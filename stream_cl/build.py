@@ -164,7 +164,12 @@ def encoder(config: encoding.AnyEncoder) -> Encoder:
 
             overflow = round(config.overflow * config.width)
             return HashingEncoder(
-                config.width, overflow, config.text_words, config.categories, config.logarithmic
+                config.width,
+                overflow,
+                config.text_words,
+                config.categories,
+                config.logarithmic,
+                config.interactions,
             )
         case encoding.ColumnsEncoder():
             from stream_cl.decode.columns import ColumnsEncoder

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from stream_cl.config.format import check_registry
-from stream_cl.config.rules import Relation, check_path
+from stream_cl.config.rules import Relation, check_names, check_path, wrong
 from stream_cl.config.secrets import Secret
 from stream_cl.config.section import FeatureNames, Section
 from stream_cl.core import limits
@@ -82,6 +82,26 @@ Logarithmic = Annotated[
 ]
 
 
+def _as_pairs(value: Any) -> Any:
+    """Pairs of feature names as tuples, each two names, and no two in one twice."""
+    if not isinstance(value, list | tuple):
+        return value
+    pairs: list[tuple[str, str]] = []
+    seen: set[frozenset[str]] = set()
+    for given in value:
+        if not isinstance(given, list | tuple) or list(map(type, given)) != [str, str]:
+            raise wrong(f"{given!r} is no pair; give two feature names, as in [service, flag]")
+        one, other = check_names(tuple(given))
+        if frozenset((one, other)) in seen:
+            raise wrong(f"{one!r} with {other!r} stands there twice; name each pair once")
+        seen.add(frozenset((one, other)))
+        pairs.append((one, other))
+    return tuple(pairs)
+
+
+Interactions = Annotated[tuple[tuple[str, str], ...], BeforeValidator(_as_pairs)]
+
+
 class HashingEncoder(Section):
     """Any features, by name: a column of its own while there is room, then hashed."""
 
@@ -109,6 +129,13 @@ class HashingEncoder(Section):
         "is a category.",
     )
     logarithmic: Logarithmic = ()
+    interactions: Interactions = Field(
+        (),
+        max_length=limits.WIDTH_MAX,
+        description="Pairs of features whose meaning depends on each other, such as a service and "
+        'how its connection ended: each pair is encoded too, in columns of its own. "*" in a pair '
+        "is every other feature.",
+    )
 
 
 class ColumnsEncoder(Section):

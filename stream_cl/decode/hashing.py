@@ -1,13 +1,7 @@
 """Features of any kind into a fixed width: the encoder for streams whose schema is not known.
 
-| value | key | encoded as |
-|---|---|---|
-| number or boolean of feature f | `f` | standardised, its logarithm if f is in `logarithmic` |
-| number i of a vector | `[i]` | standardised |
-| text of at most `text_words` words | `f=text` | 1 |
-| longer text | `f~word` for each distinct word, lower case | 1/√(distinct words) |
-| anything of a feature in `categories` | `f=value` | 1 |
-| null or absent | none | 0, for a number its mean |
+What keys features have stands in `feature_keys`; number i of a vector has the key `[i]` and is
+standardised. What is absent is 0, for a number its mean.
 
 Keys get slots by `vocabulary.Vocabulary`. In a shared slot a key adds up with others, by its
 sign: a number v as ± sign(v)·log1p|v|, a word or category as ± its value.
@@ -15,23 +9,20 @@ sign: a number v as ± sign(v)·log1p|v|, a word or category as ± its value.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from math import sqrt
 from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from stream_cl.core.limits import WIDTH_MAX
-from stream_cl.core.records import Events, Features
+from stream_cl.core.records import Events
 from stream_cl.core.snapshot import Snapshot
 from stream_cl.decode.encoder import Encoded, Refusal, by_name, row_blank, same_length, same_names
+from stream_cl.decode.feature_keys import FeatureKeys, Part
 from stream_cl.decode.standardise import (
     ADD,
     ADD_LOG,
-    SCALE,
-    SCALE_LOG,
     SUBTRACT_LOG,
     join_moments,
     no_moments,
@@ -42,10 +33,7 @@ from stream_cl.decode.standardise import (
 from stream_cl.decode.texts import pack_texts, unpack_texts
 from stream_cl.decode.vocabulary import Vocabulary, escape
 
-_WORD: Final = re.compile(r"\w+")
 _LAYOUTS_KEPT: Final = 64
-_WHOLE_MAX: Final = 2**53
-_PREFIXES_KEPT: Final = 4096
 
 
 class _Layout(NamedTuple):
@@ -94,6 +82,11 @@ class HashingEncoder:
             is a code there, and 3, 3.0 and "3" are the same one. A boolean is 0 or 1. Whole
             numbers beyond 2⁵³ have to come as text, since a number does not hold all of them.
         logarithmic: names of features that are sizes or counts, read as sign(v)·log1p|v|.
+        interactions: pairs of names of features that are also encoded together; "*" in one is
+            every other feature of the event. Each costs as much as a feature more.
+
+    Raises:
+        ValueError: values that cannot be, or that cannot stand together.
     """
 
     def __init__(
@@ -103,20 +96,17 @@ class HashingEncoder:
         text_words: int = 3,
         categories: Iterable[str] = (),
         logarithmic: Iterable[str] = (),
+        interactions: Iterable[tuple[str, str]] = (),
     ) -> None:
         if not 0 < width <= WIDTH_MAX or not 0 <= overflow <= width:
             raise ValueError(f"need 0 < width ≤ {WIDTH_MAX} and 0 ≤ overflow ≤ width")
         self._width = width
-        self._text_words = text_words
-        self._categories, self._logarithmic = frozenset(categories), frozenset(logarithmic)
-        if not self._categories.isdisjoint(self._logarithmic):
-            raise ValueError("a feature is a category or a logarithm, not both")
+        self._keys = FeatureKeys(text_words, categories, logarithmic, interactions)
         self._vocabulary = Vocabulary(width - overflow, overflow)
         self._moments = no_moments(width)
         self._overflow_keys = 0
-        # Both only spare work: a place never changes, and an escaped name is its function.
+        # These only spare work: a place never changes.
         self._layouts: dict[tuple[str, ...] | int, _Layout] = {}
-        self._prefixes: dict[str, str] = {}
 
     @property
     def width(self) -> int:
@@ -199,7 +189,7 @@ class HashingEncoder:
                 entries.modes.extend(layout.modes.tolist())
                 entries.overflow_keys += layout.overflow_keys
             elif features is not None:
-                self._enter(by_name(features, packed), entries, added)
+                self._enter(self._keys.parts(by_name(features, packed)), entries, added)
             entries.starts.append(len(entries.values))
         x = row_blank(len(events), self._width)
         slots = np.array(entries.slots, dtype=np.int64)
@@ -213,7 +203,7 @@ class HashingEncoder:
 
     def _numeric(self, schema: tuple[str, ...] | int) -> bool:
         """Whether the numbers of a schema are all read as numbers."""
-        return isinstance(schema, int) or self._categories.isdisjoint(schema)
+        return isinstance(schema, int) or self._keys.numeric(schema)
 
     def _layout(self, schema: tuple[str, ...] | int, added: dict[str, int]) -> _Layout:
         """Where the numbers of a schema go: names, or the length of a vector."""
@@ -228,7 +218,10 @@ class HashingEncoder:
         columns = [column for column, place in enumerate(places) if place is not None]
         kept = [place for place in places if place is not None]
         names = schema if isinstance(schema, tuple) else ("",) * schema
-        modes = [self._mode(names[j], sign) for j, (_, sign) in zip(columns, kept, strict=True)]
+        modes = [
+            _signed(self._keys.mode(names[j]), sign)
+            for j, (_, sign) in zip(columns, kept, strict=True)
+        ]
         own = np.array([not sign for _, sign in kept], dtype=np.bool_)
         layout = _Layout(
             np.array(columns, dtype=np.int64),
@@ -244,57 +237,24 @@ class HashingEncoder:
             self._layouts[schema] = layout
         return layout
 
-    def _mode(self, name: str, sign: int) -> int:
-        """How a number of the feature is entered, with this sign in a shared slot, 0 in its own."""
-        if sign:
-            return ADD_LOG if sign > 0 else SUBTRACT_LOG
-        return SCALE_LOG if name in self._logarithmic else SCALE
-
-    def _enter(self, features: Features, entries: _Entries, added: dict[str, int]) -> None:
-        """Enter the features of one event, in their order."""
-        for name, value in features.items():
-            if value is None:
+    def _enter(self, parts: Iterable[Part], entries: _Entries, added: dict[str, int]) -> None:
+        """Enter what one event has, in its order."""
+        values, slots, modes = entries.values, entries.slots, entries.modes
+        for key, value, mode in parts:
+            place = self._vocabulary.place(key, added)
+            if place is None:
+                entries.overflow_keys += 1
                 continue
-            prefix = self._prefixes.get(name)
-            if prefix is None:
-                prefix = self._remember(name)
-            if name in self._categories:
-                code = value if type(value) is str else _code(float(value))
-                self._enter_one(f"{prefix}={code}", 1.0, ADD, entries, added)
-            elif type(value) is not str:
-                self._enter_one(prefix, value, self._mode(name, 0), entries, added)
-            elif len(value) < 2 * self._text_words or len(value.split()) <= self._text_words:
-                self._enter_one(f"{prefix}={value}", 1.0, ADD, entries, added)
-            else:
-                words = dict.fromkeys(_WORD.findall(value.lower()))
-                part = 1.0 / sqrt(len(words)) if words else 0.0
-                for word in words:
-                    self._enter_one(f"{prefix}~{word}", part, ADD, entries, added)
-
-    def _enter_one(
-        self, key: str, value: float, mode: int, entries: _Entries, added: dict[str, int]
-    ) -> None:
-        place = self._vocabulary.place(key, added)
-        if place is None or place.sign:
-            entries.overflow_keys += 1
-        if place is None:
-            return
-        slot, sign = place
-        if sign and mode != ADD:
-            mode = ADD_LOG if sign > 0 else SUBTRACT_LOG
-        elif sign < 0:
-            value = -value
-        entries.slots.append(slot)
-        entries.values.append(value)
-        entries.modes.append(mode)
-
-    def _remember(self, name: str) -> str:
-        if len(self._prefixes) >= _PREFIXES_KEPT:
-            self._prefixes.clear()
-        prefix = self._prefixes[name] = escape(name)
-        return prefix
+            slot, sign = place
+            entries.overflow_keys += sign != 0
+            slots.append(slot)
+            values.append(-value if sign < 0 and mode == ADD else value)
+            modes.append(_signed(mode, sign) if sign else mode)
 
 
-def _code(value: float) -> str:
-    """A number as people write it, whatever type it came as; 0 has no sign."""
-    return str(int(value)) if value.is_integer() and abs(value) <= _WHOLE_MAX else repr(value)
+def _signed(mode: int, sign: int) -> int:
+    """The mode with this sign in a shared slot, 0 in its own: a number is added there by its
+    logarithm."""
+    if not sign or mode == ADD:
+        return mode
+    return ADD_LOG if sign > 0 else SUBTRACT_LOG

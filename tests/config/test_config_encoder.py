@@ -23,3 +23,28 @@ def test_a_logarithm_of_what_is_no_number_is_refused(sets: list[str], says: str)
     """Silently ignored, the setting would be thought to do what it says."""
     with pytest.raises(ConfigError, match=says):
         load(None, sets, {})
+
+
+@pytest.mark.parametrize(
+    ("pairs", "says"),
+    [
+        ("[[a, b], [b, a]]", "'b' with 'a' stands there twice; name each pair once"),
+        ("[[a, a]]", "'a' stands there twice"),
+        ("[[a, b, c]]", "is no pair; give two feature names"),
+        ("[[a]]", "is no pair"),
+        ("[a, b]", "'a' is no pair"),
+        ("[[a, 3]]", "is no pair"),
+        ("a", "'a' is text"),
+        ("[[a, '']]", "is no name"),
+        ("[['*', '*']]", "stands there twice"),
+    ],
+)
+def test_an_interaction_is_of_two_features(pairs: str, says: str) -> None:
+    """What is written down is either encoded or refused."""
+    with pytest.raises(ConfigError, match=says):
+        load(None, [f"encoder.interactions={pairs}"], {})
+
+
+def test_interactions_are_for_features_by_any_name() -> None:
+    with pytest.raises(ConfigError, match="no such key"):
+        load(None, ["encoder={kind: columns, columns: [a, b], interactions: [[a, b]]}"], {})

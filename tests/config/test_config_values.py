@@ -42,6 +42,7 @@ def other_value(value: Any, key: str) -> Any:
         "encoder.columns": ["x", "y"],
         "encoder.categories": ["x", "y"],
         "encoder.logarithmic": ["b", "c"],
+        "encoder.interactions": [["a", "b"], ["c", "*"]],
         "query.measure": "vote_entropy" if value == "kl" else "entropy",
         "query.draw": "softmax",
         "requests.candidates": 3,

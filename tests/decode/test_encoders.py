@@ -80,6 +80,13 @@ class TestLogarithmicContract(TestSmallHashingContract):
         return lambda: HashingEncoder(16, 8, categories=["b"], logarithmic=["a", "absent"])
 
 
+class TestInteractionsContract(TestSmallHashingContract):
+    @pytest.fixture
+    def make(self) -> MakeEncoder:
+        pairs = [("a", "b"), ("c", "*")]
+        return lambda: HashingEncoder(48, 8, logarithmic=["a"], interactions=pairs)
+
+
 class TestLogarithmicColumnsContract(TestColumnsContract):
     @pytest.fixture
     def make(self) -> MakeEncoder:
@@ -133,6 +140,8 @@ def test_any_events_any_split(made: list[Any], sizes: list[int]) -> None:
         lambda: HashingEncoder(64, 0),
         lambda: HashingEncoder(64, 0, categories=["a"]),
         lambda: HashingEncoder(5, 2, logarithmic=["a", "b", "[0]"]),
+        lambda: HashingEncoder(9, 2, categories=["b"], interactions=[("a", "*"), ("b", "é")]),
+        lambda: HashingEncoder(64, 0, logarithmic=["a"], interactions=[("*", "é"), ("*", "a")]),
         lambda: ColumnsEncoder(["a", "b", "é"], logarithmic=["b", "é"]),
         lambda: VectorEncoder(2, standardise=True),
     ]

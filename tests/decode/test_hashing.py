@@ -127,3 +127,75 @@ def test_airlines_is_mostly_categories(data_dir: Path) -> None:
     assert len(encoder.keys) == 192
     assert encoder.counters["overflow_keys"] > 0
     assert np.count_nonzero(x, axis=1).min() >= 4
+
+
+def test_what_a_feature_says_may_depend_on_another() -> None:
+    """The learner can tell a reset of one service from a reset of another, and large from small
+    among the values of one protocol."""
+    pairs = [("flag", "service"), ("protocol", "bytes")]
+    encoder = HashingEncoder(16, 0, interactions=pairs)
+    rows = [
+        {"flag": "RST", "service": "http", "protocol": "tcp", "bytes": 1000.0},
+        {"flag": "RST", "service": "dns", "protocol": "udp", "bytes": 10.0},
+        {"flag": "RST", "service": "http", "protocol": "udp", "bytes": 30.0},
+    ]
+    x = last_row(encoder, *rows)
+    both, bytes_of_udp = "\\*8:flag=RSTservice=http", "\\*12:protocol=udpbytes"
+    assert x[encoder.keys.index(both)] == 1.0
+    assert x[encoder.keys.index(bytes_of_udp)] == 1.0, "30 of 10 and 30, and not beside 1,000"
+    assert x[encoder.keys.index("\\*8:flag=RSTservice=dns")] == 0.0
+    assert x[encoder.keys.index("bytes")] < 0.0
+    assert last_row(encoder, {"flag": "RST", "service": None}).count(0.0) == 15
+
+
+def test_two_numbers_interact_by_their_product() -> None:
+    encoder = HashingEncoder(4, 0, interactions=[("price", "amount")])
+    plain = HashingEncoder(4, 0)
+    rows = [{"price": p, "amount": a} for p, a in ((2.0, 5.0), (3.0, -1.0), (1e150, 1e150))]
+    products = [{"product": p} for p in (10.0, -3.0, 1e150)]
+    assert last_row(encoder, *rows)[2] == last_row(plain, *products)[0]
+
+
+@pytest.mark.parametrize(
+    "pairs", [[("a", "*")], [("*", "a"), ("b", "a")], [("a", "c"), ("a", "*")]]
+)
+def test_every_other_feature_once(pairs: list[tuple[str, str]]) -> None:
+    """However pairs are named, none is there twice, whose slot would be added to twice."""
+    encoder = HashingEncoder(16, 0, interactions=pairs)
+    assert set(last_row(encoder, {"a": "x", "b": "y", "c": "z"})) <= {0.0, 1.0}
+    assert sorted(key[-3:] for key in encoder.keys[3:]) in (["b=y", "c=z"], ["a=x", "c=z"])
+
+
+def test_stars_that_meet_pair_once() -> None:
+    encoder = HashingEncoder(16, 0, interactions=[("a", "*"), ("b", "*")])
+    assert set(last_row(encoder, {"a": "x", "b": "y", "c": "z"})) <= {0.0, 1.0}
+    assert len(encoder.keys) == 6
+
+
+def test_no_interaction_is_taken_for_another() -> None:
+    """Values are anybody's: none can look like two features that interact, nor two like others."""
+    encoder = HashingEncoder(64, 0, interactions=[("a", "b"), ("a=b", "c")])
+    made: list[Any] = [
+        {"a": "b", "b": "c"},
+        {"a": "bb=", "b": "c"},
+        {"a": "b", "b": "b=c"},
+        {"a=b": "c", "c": "d"},
+        {"a": "b=cc", "b": "d"},
+        {"\\*3:a=bb": "c"},
+        {"\\*3:a": "bb=c"},
+    ]
+    apart = [last_row(encoder, event) for event in made]
+    assert len({tuple(row) for row in apart}) == len(made)
+    assert sum(key.startswith("\\*") for key in encoder.keys) == 5
+
+
+def test_longer_texts_and_vectors_interact_with_nothing() -> None:
+    encoder = HashingEncoder(16, 0, interactions=[("a", "*")])
+    last_row(encoder, {"a": "more than three words here", "b": 1.0}, [1.0, 2.0])
+    assert not any(key.startswith("\\*") for key in encoder.keys)
+
+
+@pytest.mark.parametrize("pairs", [[("a", "a")], [("a", "b"), ("b", "a")], [("*", "*")]])
+def test_interactions_of_one_or_twice_are_refused(pairs: list[tuple[str, str]]) -> None:
+    with pytest.raises(ValueError, match="of two features, and named once"):
+        HashingEncoder(4, 0, interactions=pairs)
