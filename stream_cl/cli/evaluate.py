@@ -46,6 +46,9 @@ def command(
     (see `stream-cl copy`): of each event the first label that came. Events without one are
     predicted, asked for in vain, and not judged.
 
+    What the encoder could not use in full is counted, too: with `overflow_keys` above 0 there were
+    more names and categories than columns for them, and a wider `encoder.width` may be better.
+
     With several seeds the figures are means over them, and the intervals are 95 % t intervals
     of the mean; with one they are those of a single run.
     """
@@ -184,6 +187,7 @@ def run_once(
     return outcome, {
         **live_figures(state),
         "calibration_error": state.accuracy.reliability.error(),
+        "encoder": state.encoder.counters,
         "details": details_of(state),
     }
 
@@ -212,6 +216,7 @@ def figures(outcome: Outcome, live: Any) -> dict[str, Any]:
         "gain_next_1000_ci": None if advice["gain"] is None else [advice["low"], advice["high"]],
         "kappa": cohens_kappa(truth, predicted),
         "baseline_no_change": no_change_accuracy(truth),
+        **live["encoder"],
         "events_per_second": len(outcome.truth) / outcome.seconds if outcome.seconds else None,
         "details": live["details"],
     }

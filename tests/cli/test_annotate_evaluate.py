@@ -134,7 +134,7 @@ def test_mistakes_of_annotate_are_named(
 def test_evaluate_gives_the_figures_that_others_read(tmp_path: Path) -> None:
     with place(tmp_path, rows=400, **ASKING) as here:
         one = json.loads(here.ok("evaluate", "--data", here.data, "--json"))
-        assert set(one) == {*FIGURES, *MORE, "details", "seeds"}
+        assert set(one) == {*FIGURES, *MORE, "overflow_keys", "details", "seeds"}
         assert [{k: v for k, v in one.items() if k != "seeds"}] == one["seeds"]
         assert one["events"] == 400
         assert one["labels_asked"] == pytest.approx(100, abs=10)
@@ -150,7 +150,7 @@ def test_evaluate_gives_the_figures_that_others_read(tmp_path: Path) -> None:
         assert len({json.dumps(run["accuracy_unbiased"]) for run in three["seeds"]}) > 1
         table = here.quick("evaluate", "--data", here.data)
         told = {line.split()[0] for line in table.splitlines()}
-        assert told == {*FIGURES, *MORE, "recall", "next_1000_labels"}
+        assert told == {*FIGURES, *MORE, "overflow_keys", "recall", "next_1000_labels"}
         classes = {*here.truth.values()}
         assert set(one["details"]["classes"]) == classes
         assert sum(line.startswith("recall of ") for line in table.splitlines()) == len(classes)
@@ -161,6 +161,17 @@ def test_figures_that_nothing_is_known_of_are_shown_as_a_dash(tmp_path: Path) ->
         done = here.here("evaluate", "--data", here.data)
         assert done.exit_code == 0, done.output
         assert "accuracy_unbiased        –\n" in done.stdout
+
+
+def test_an_encoder_that_is_too_narrow_is_told(tmp_path: Path) -> None:
+    """Else a width without room for the interactions shows as a worse accuracy alone."""
+    with place(tmp_path, rows=50, encoder={"interactions": [["a", "b"]]}) as here:
+        evaluate = ("evaluate", "--data", here.data, "--json", "--set")
+        told = [
+            json.loads(here.quick(*evaluate, f"encoder.width={width}"))["overflow_keys"]
+            for width in (2, 64)
+        ]
+    assert told == [50, 0]
 
 
 def test_mistakes_of_evaluate_are_named(tmp_path: Path) -> None:
