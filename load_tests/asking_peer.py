@@ -61,7 +61,7 @@ _STEP: Final = Config().step.max_events
 _BY_CHOICE: Final = ("budget.held_out=0", "budget.floor=0.02")
 WAYS: Final[dict[str, tuple[str, ...]]] = {
     f"step {_STEP}": (f"step.max_events={_STEP}",),
-    "step 64, by choice": ("step.max_events=64", *_BY_CHOICE),
+    f"step {_STEP}, by choice": (f"step.max_events={_STEP}", *_BY_CHOICE),
     "step 1": ("step.max_events=1",),
     "step 1, by choice": ("step.max_events=1", *_BY_CHOICE),
 }

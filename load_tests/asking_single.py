@@ -1,7 +1,8 @@
 """`single`: one event a step, so that every answer is known before the next event is predicted.
 
 The same comparison as `grid` and `reach`: by default, and with no label kept from the learner at
-two floors, as the plain simulation was run whose accuracies stand beside ours.
+two floors, as the plain simulation was run whose accuracies stand beside ours; so also with the
+settings that were chosen on other events of a stream, where it has some.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from math import nan
 from operator import attrgetter
 from typing import Final
 
+from load_tests import streams
 from load_tests.asking_grid import (
     RATES,
     REACH_RATES,
@@ -60,23 +62,44 @@ def single(wanted: Wanted) -> None:
     say(text)
     targets(shown, [run for run in found if run[0].budget == first and run[0].rate in RATES])
     reach = needed(default)
-    beside = _simulated(made) if wanted.limit is None and not wanted.budgets else ""
+    beside = ""
+    if wanted.limit is None and not wanted.budgets:
+        beside = _simulated(made, _with_chosen_settings(alone))
     put(wanted.page, "single", f"{caption(alone)}\n\n{text}\n{reach}\n\n{beside}")
 
 
-def _simulated(made: Sequence[Line]) -> str:
+def _with_chosen_settings(alone: Wanted) -> list[Line]:
+    """The streams that have settings of their own with these, every label learned."""
+    made: list[Line] = []
+    for name in filter(streams.chosen, alone.streams):
+        sets = (*streams.chosen(name), *alone.sets)
+        own = replace(alone, streams=(name,), sets=sets, budgets=_EVERY)
+        made += lines(run_ways(own, RATES, RATES))
+    return made
+
+
+def _simulated(made: Sequence[Line], chosen: Sequence[Line]) -> str:
     """Print the default, and the better of the others, beside the simulation's accuracies."""
-    head = ["stream", "labels", "default %", "every label learned %", "simulation %"]
+    ways = {
+        "default": (made, (_DEFAULT,)),
+        "every label learned": (made, _EVERY),
+        "chosen settings": (chosen, _EVERY),
+    }
+    head = ["stream", "labels", *(f"{way} %" for way in ways), "simulation %"]
     rows = []
     for stream in dict.fromkeys(line.stream for line in made):
         for rate, simulated in zip(RATES, _SIMULATED[stream], strict=True):
-            own = [x for x in made if x.gain and (x.stream, x.rate) == (stream, rate)]
-            best = [
-                max((x.accuracy for x in own if x.budget in budgets), key=_value, default=_NONE)
-                for budgets in ((_DEFAULT,), _EVERY)
-            ]
-            rows.append([stream, f"{rate:.0%}", *map(percent, best), f"{simulated:.1f}"])
-            for named, accuracy in zip(("default", "every label learned"), best, strict=True):
-                what = f"{stream}, {rate:.0%}, {named}: the simulation's"
-                target(what, 100 * accuracy.value, simulated, unit=" %")
+            best = {way: _best(stream, rate, *of) for way, of in ways.items()}
+            shown = ["–" if found is _NONE else percent(found) for found in best.values()]
+            rows.append([stream, f"{rate:.0%}", *shown, f"{simulated:.1f}"])
+            for way, accuracy in best.items():
+                if accuracy is not _NONE:
+                    what = f"{stream}, {rate:.0%}, {way}: the simulation's"
+                    target(what, 100 * accuracy.value, simulated, unit=" %")
     return as_table(head, rows)
+
+
+def _best(stream: str, rate: float, made: Sequence[Line], budgets: Sequence[str]) -> Mean:
+    """The largest accuracy by choice of the lines with one of these budgets."""
+    same = [x for x in made if x.gain and (x.stream, x.rate) == (stream, rate)]
+    return max((x.accuracy for x in same if x.budget in budgets), key=_value, default=_NONE)

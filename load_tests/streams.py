@@ -39,19 +39,31 @@ _SETS: Final[dict[str, tuple[str, ...]]] = {
         "encoder.categories=[airline, airport_from, airport_to, day_of_week]",
         "encoder.width=1024",
     ),
-    # Its sizes, durations and counts; the other numbers are shares and flags.
+    # Its sizes, durations and counts; the other numbers are shares and flags. What any of them
+    # means depends on the protocol, and on the service how a connection ends.
     "nsl_kdd": (
+        'encoder.interactions=[[protocol_type, "*"], [service, flag]]',
+        "encoder.width=768",
         "encoder.logarithmic=[duration, src_bytes, dst_bytes, wrong_fragment, urgent, hot,"
         " num_failed_logins, num_compromised, su_attempted, num_root, num_file_creations,"
         " num_shells, num_access_files, num_outbound_cmds, count, srv_count, dst_host_count,"
         " dst_host_srv_count]",
     ),
 }
+_CHOSEN: Final[dict[str, tuple[str, ...]]] = {
+    "airlines": ("learner.epsilon=3", "learner.learning_rate_fast=0.5", "learner.forget_fast=1"),
+}
 
 
 def sets(name: str) -> tuple[str, ...]:
     """What a stream needs of the config, as `--set` takes it."""
     return _SETS.get(name, ())
+
+
+def chosen(name: str) -> tuple[str, ...]:
+    """Settings of the learner that were chosen on other events of the stream (decision 0030), as
+    `--set` takes them; nothing for a stream that has no others."""
+    return _CHOSEN.get(name, ())
 
 
 def stream(name: str, folder: Path, limit: int | None = None) -> Stream:
