@@ -60,7 +60,6 @@ class FeatureKeys:
         if not self._categories.isdisjoint(self._logarithmic):
             raise ValueError("a feature is a category or a logarithm, not both")
         self._interactions = _Interactions(interactions)
-        self._interacting = bool(self._interactions.first)
         self._not_alone = self._categories | self._interactions.first
         self._prefixes: dict[str, str] = {}
 
@@ -75,7 +74,7 @@ class FeatureKeys:
     def parts(self, features: Features) -> list[Part]:
         """The keys of one event, in the order of its features and then of the interactions."""
         parts: list[Part] = []
-        interacting = self._interacting
+        interacting = bool(self._interactions.first)
         whole: dict[str, Part] = {}
         for name, value in features.items():
             if value is None:
@@ -126,7 +125,8 @@ class _Interactions:
             known.add(frozenset((a, b)))
             if b != ALL:
                 self._pairs.append((a, b))
-        for a in (a for a, b in ordered if b == ALL):
+        stars = [a for a, b in ordered if b == ALL]
+        for a in stars:
             # What the event would have twice: pairs by name, and those of the ones before.
             named = {name for pair in self._pairs if a in pair for name in pair}
             self._with_all[a] = frozenset({a, *named, *self._with_all})

@@ -218,9 +218,10 @@ class HashingEncoder:
         columns = [column for column, place in enumerate(places) if place is not None]
         kept = [place for place in places if place is not None]
         names = schema if isinstance(schema, tuple) else ("",) * schema
+        as_named = [self._keys.mode(names[j]) for j in columns]
         modes = [
-            _signed(self._keys.mode(names[j]), sign)
-            for j, (_, sign) in zip(columns, kept, strict=True)
+            _shared(mode, sign) if sign else mode
+            for mode, (_, sign) in zip(as_named, kept, strict=True)
         ]
         own = np.array([not sign for _, sign in kept], dtype=np.bool_)
         layout = _Layout(
@@ -249,12 +250,12 @@ class HashingEncoder:
             entries.overflow_keys += sign != 0
             slots.append(slot)
             values.append(-value if sign < 0 and mode == ADD else value)
-            modes.append(_signed(mode, sign) if sign else mode)
+            modes.append(_shared(mode, sign) if sign else mode)
 
 
-def _signed(mode: int, sign: int) -> int:
-    """The mode with this sign in a shared slot, 0 in its own: a number is added there by its
-    logarithm."""
-    if not sign or mode == ADD:
-        return mode
+def _shared(mode: int, sign: int) -> int:
+    """The mode of what goes into a slot that is shared, with this sign: a number is added there by
+    its logarithm."""
+    if mode == ADD:
+        return ADD
     return ADD_LOG if sign > 0 else SUBTRACT_LOG
