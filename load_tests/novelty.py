@@ -3,7 +3,8 @@
 The test set holds attacks that the training set lacks. For each of them, from its first event
 to its first label: how many events passed, and how often one was asked for, beside random at the
 same spend. Small classes are mostly over before random asks for one; those of `_LARGE` events
-and more stand in columns of their own. Labels come after the step that asked for them.
+and more stand in columns of their own. Labels come after the step that asked for them, and the
+encoder has the settings that the other figures of this stream have (`load_tests.streams`).
 
 A class that was never asked for waited for all its events; its time to the first label counts
 as infinite in the median.
@@ -17,29 +18,32 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import fmean, median
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
+from load_tests import streams
 from load_tests.accuracy import mean_and_half
-from load_tests.report import MissingData, Options, say, table, target
+from load_tests.report import Options, say, table, target
 from stream_cl.cli.evaluate import recorded, run_once
-from stream_cl.config import Config
+from stream_cl.config.file import load
 from stream_cl.evaluation.agreement import accuracy
 from stream_cl.pipeline.offline import Row
 
-FILES: Final = ("nsl_kdd_train20.csv.gz", "nsl_kdd_test.csv.gz")
+STREAM: Final = "nsl_kdd"
 SEEDS: Final = 10
 _LARGE: Final = 100
 _FRACTION: Final = 0.05
-_STRATEGIES: Final[dict[str, dict[str, Any]]] = {
-    "random": {"kind": "random"},
-    "uncertainty": {"kind": "uncertainty"},
-    "novelty": {"kind": "novelty"},
-    "novelty, max": {"kind": "novelty", "mix": "max"},
-    "novelty, share": {"kind": "novelty", "mix": "share"},
-    "novelty, alone": {"kind": "novelty", "mix": "alone"},
+_STRATEGIES: Final = {
+    "random": "{kind: random}",
+    "uncertainty": "{kind: uncertainty}",
+    "novelty": "{kind: novelty}",
+    "novelty, half": "{kind: novelty, share: 0.5}",
+    "novelty, product": "{kind: novelty, mix: product}",
+    "novelty, max": "{kind: novelty, mix: max}",
+    "novelty, alone": "{kind: novelty, mix: alone}",
 }
+"""As `--set` takes them."""
 _BUDGETS: Final = ("fraction", "quantile")
 _CONTROL: Final = "random"
 
@@ -64,13 +68,10 @@ class Run(NamedTuple):
 
 def run(options: Options) -> None:
     """Print the table."""
-    paths = [options.data_dir / name for name in FILES]
-    for path in paths:
-        if not path.exists():
-            raise MissingData(f"there is no {path}; set STREAM_CL_DATA or --data-dir")
+    paths = [Path(file) for file in streams.stream(STREAM, options.data_dir).files]
     say(
-        f"{' then '.join(FILES)}, softmax, hashing, default settings, {_FRACTION:.0%} of the "
-        f"events; means over {SEEDS} seeds, ± 95 % of the mean"
+        f"{' then '.join(path.name for path in paths)}, {', '.join(streams.sets(STREAM))}, "
+        f"{_FRACTION:.0%} of the events; means over {SEEDS} seeds, ± 95 % of the mean"
     )
     lines = [(budget, name) for budget in _BUDGETS for name in _STRATEGIES]
     runs = _seeds(paths, lines)
@@ -155,12 +156,11 @@ def _load(paths: Sequence[Path]) -> None:
 
 def _one(job: tuple[str, str, int]) -> Run:
     budget, name, seed = job
-    given = {
-        "seed": seed,
-        "query": _STRATEGIES[name],
-        "budget": {"kind": budget, "fraction": _FRACTION},
-    }
-    outcome, _ = run_once(Config.model_validate(given), _train + _test)
+    sets = (
+        *streams.sets(STREAM), f"seed={seed}", f"query={_STRATEGIES[name]}",
+        f"budget={{kind: {budget}, fraction: {_FRACTION}}}",
+    )  # fmt: skip
+    outcome, _ = run_once(load(None, list(sets), {}), _train + _test)
     known = {row.label for row in _train}
     new = sorted({row.label for row in _test if row.label is not None} - known)
     start = len(_train)

@@ -102,14 +102,14 @@ class NoveltyQuery(_SketchedQuery):
     """Ask for what is far from every labelled event, mixed with uncertainty."""
 
     kind: Literal["novelty"] = "novelty"
-    mix: Literal["product", "max", "mean", "share", "alone"] = Field(
-        "product",
-        description="How the ranks of novelty and uncertainty become one number: their product "
-        "(from above), the larger, the weighted mean, novelty for a share of the events and "
-        "uncertainty for the others; alone: novelty only.",
+    mix: Literal["share", "product", "max", "mean", "alone"] = Field(
+        "share",
+        description="How the ranks of novelty and uncertainty become one number: novelty for a "
+        "share of the events and uncertainty for the others, their product (from above), the "
+        "larger, the weighted mean; alone: novelty only.",
     )
     share: float = Field(
-        0.5, ge=0, le=1, description="Weight of novelty in `mean`, share of the events in `share`."
+        0.3, ge=0, le=1, description="Weight of novelty in `mean`, share of the events in `share`."
     )
     measure: Literal["margin", "least_confidence", "entropy"] = Field(
         "margin", description="How uncertainty is measured."

@@ -15,13 +15,16 @@ It falls by itself as soon as the first label of a new class is learned. Distanc
 outliers too, so it is mixed with uncertainty. Both become ranks among the last `window` events,
 in (0, 1), which makes them comparable without a scale:
 
+    share   a fixed share of the events, by the hash of their id, shows its rank of novelty, the
+            others their rank of uncertainty
     product 1 − (1 − rank of novelty) · (1 − rank of uncertainty): how rare it is to be as high
             in both (Fisher 1932, *Statistical Methods for Research Workers*, section 21.1)
     max     max(rank of novelty, rank of uncertainty): what either would ask for
     mean    (1 − share) · rank of uncertainty + share · rank of novelty
-    share   a fixed share of the events, by the hash of their id, shows its rank of novelty, the
-            others their rank of uncertainty
     alone   novelty itself
+
+The default is `share`, with three of ten events: about as many of the questions go to what is new,
+and the others are the best for the classes that are known (decision 0031).
 
 Distances are those between sketches (`_sketch.py`). Memory: 4 · (dimensions + 2) · store +
 16 · window bytes. Cost per event: O(dimensions · store + window), 0.3 µs for
@@ -44,7 +47,7 @@ from stream_cl.query._arrays import Arrayed, Arrays, generator_words, set_genera
 from stream_cl.query._sketch import Sketch
 from stream_cl.query.uncertainty import Measure, uncertainty
 
-Mix = Literal["product", "max", "mean", "share", "alone"]
+Mix = Literal["share", "product", "max", "mean", "alone"]
 
 
 class NoveltySampling(Arrayed):
@@ -67,8 +70,8 @@ class NoveltySampling(Arrayed):
         self,
         width: int,
         seed: int,
-        mix: Mix = "product",
-        share: float = 0.5,
+        mix: Mix = "share",
+        share: float = 0.3,
         measure: Measure = "margin",
         store: int = 200,
         window: int = 200,

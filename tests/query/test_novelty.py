@@ -5,16 +5,24 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from stream_cl.core.draws import unit
 from stream_cl.core.protocols import Asking, QueryStrategy
 from stream_cl.query.novelty import NoveltySampling
 from stream_cl.testing.strategy_contract import WIDTH, Knows, StrategyContract
+
+
+class TestShare(StrategyContract):
+    MOST = 1.0
+
+    def make(self) -> QueryStrategy:
+        return NoveltySampling(WIDTH, 1)
 
 
 class TestProduct(StrategyContract):
     MOST = 1.0
 
     def make(self) -> QueryStrategy:
-        return NoveltySampling(WIDTH, 1)
+        return NoveltySampling(WIDTH, 1, mix="product")
 
 
 class TestMax(StrategyContract):
@@ -31,11 +39,11 @@ class TestMean(StrategyContract):
         return NoveltySampling(WIDTH, 1, mix="mean", share=0.3, window=20)
 
 
-class TestShare(StrategyContract):
+class TestShareOfAll(StrategyContract):
     MOST = 1.0
 
     def make(self) -> QueryStrategy:
-        return NoveltySampling(WIDTH, 1, mix="share", dimensions=3)
+        return NoveltySampling(WIDTH, 1, mix="share", share=1.0, dimensions=3)
 
 
 class TestAlone(StrategyContract):
@@ -76,9 +84,23 @@ def test_a_rare_class_stays_in_the_store():
     assert (strategy.snapshot()["classes"] == 7).sum() == 3
 
 
+def test_three_of_ten_events_are_asked_for_their_novelty_by_default():
+    """Else new classes are found late, or the classes that are known pay for finding them."""
+    strategy = NoveltySampling(2, 0)
+    strategy.learn(around([0, 0], 50, 1), np.zeros(50, dtype=np.int64))
+    strategy.commit(strategy.utility(sure(around([0, 0], 200, 2))))
+    words = np.random.default_rng(3).integers(2**64, size=1000, dtype=np.uint64)
+    far = sure(np.full((1000, 2), 30, dtype=np.float32))
+    far.probabilities[:] = [0.999, 0.001]  # surer than all before
+    far.words = words
+    values = strategy.utility(far).values[:100]
+    new, old = values[unit(words[:100]) < 0.3], values[unit(words[:100]) >= 0.3]
+    assert new.min() > 0.5 > old.max()
+
+
 def test_an_uncertain_event_counts_too():
     """Distance alone asks for outliers and costs accuracy."""
-    strategy = NoveltySampling(2, 0)
+    strategy = NoveltySampling(2, 0, mix="product")
     strategy.learn(around([0, 0], 50, 1), np.zeros(50, dtype=np.int64))
     strategy.commit(strategy.utility(sure(around([0, 0], 200, 2))))
     x = np.zeros((2, 2), dtype=np.float32)
