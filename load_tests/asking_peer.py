@@ -121,8 +121,11 @@ def peer(wanted: Wanted) -> None:
         best = max(pairs, key=lambda one: pairs[one].accuracy.value)
         turns = _by_turns(wanted, stream, sets, best, pairs[best].labels, found)
         written.append(_shown(name, pairs, best, turns))
-    written.append(_over_streams(wanted, every))
-    put(wanted.page, "peer", "\n\n".join(written))
+    if len(every) > 1:
+        written.append(_over_streams(wanted, every))
+    # mnist is run by itself, since its vectors have a width of their own.
+    section = "peer mnist" if wanted.streams == ("mnist",) else "peer"
+    put(wanted.page, section, "\n\n".join(written))
 
 
 def _pairs(wanted: Wanted, stream: Stream, sets: Sequence[str], peer: str) -> Pairs:
