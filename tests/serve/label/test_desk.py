@@ -162,6 +162,7 @@ class DeskMachine(RuleBasedStateMachine):
         self.overlap = 2
         self.desk = Desk(self.clock, self.overlap, LEASE_S)
         self.asked: dict[str, Question] = {}
+        self.expiries: dict[str, int] = {}
         self.answers: dict[str, set[str]] = {}
         self.passed: dict[str, set[str]] = {}
         self.has: dict[tuple[str, str], float] = {}
@@ -171,8 +172,11 @@ class DeskMachine(RuleBasedStateMachine):
         if f"{id_}/1" in self.asked:
             return
         asked = question(id_, expires_ms=self.clock.now_ms() + life_s * 1000)
+        if self.expiries.get(asked.request) == asked.expires_ms:
+            return  # the one that was withdrawn: a name and an expiry are one question
         assert self.desk.bring(asked)
         self.asked[asked.request] = asked
+        self.expiries[asked.request] = asked.expires_ms
         self.answers[asked.request], self.passed[asked.request] = set(), set()
 
     @rule(person=PEOPLE, count=st.integers(0, 4))
@@ -208,7 +212,7 @@ class DeskMachine(RuleBasedStateMachine):
     @rule(person=PEOPLE, id_=NAMES)
     def undo(self, person: str, id_: str) -> None:
         request = f"{id_}/1"
-        if person not in self.answers.get(request, set()):
+        if request not in self.asked or person not in self.answers[request]:
             return
         self.answers[request].discard(person)
         if self.desk.take_back(self.asked[request], person):
@@ -216,8 +220,10 @@ class DeskMachine(RuleBasedStateMachine):
 
     @rule(id_=NAMES)
     def withdraw(self, id_: str) -> None:
-        self.desk.close(f"{id_}/1")
-        self.asked.pop(f"{id_}/1", None)
+        request = f"{id_}/1"
+        self.desk.close(request)
+        self.asked.pop(request, None)
+        self.has = {have: until_s for have, until_s in self.has.items() if have[1] != request}
 
     @rule(seconds=st.integers(0, 90))
     def wait(self, seconds: int) -> None:
