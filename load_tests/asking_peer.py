@@ -111,7 +111,7 @@ def peer(wanted: Wanted) -> None:
     except PackageNotFoundError:
         raise MissingData("scikit-activeml is not there; `make bench-asking` installs it") from None
     say(f"scikit-activeml {found}, scikit-learn {version('scikit-learn')}; {wanted.seeds} seeds")
-    written = [f"scikit-activeml {found}. {settings(wanted)}."]
+    caption = f"scikit-activeml {found}. {settings(wanted)}."
     every = []
     for name in wanted.streams:
         stream = streams.stream(name, wanted.data_dir, wanted.limit)
@@ -120,12 +120,9 @@ def peer(wanted: Wanted) -> None:
         every.append(pairs)
         best = max(pairs, key=lambda one: pairs[one].accuracy.value)
         turns = _by_turns(wanted, stream, sets, best, pairs[best].labels, found)
-        written.append(_shown(name, pairs, best, turns))
+        put(wanted.page, f"peer {name}", f"{caption}\n\n{_shown(name, pairs, best, turns)}")
     if len(every) > 1:
-        written.append(_over_streams(wanted, every))
-    # mnist is run by itself, since its vectors have a width of their own.
-    section = "peer mnist" if wanted.streams == ("mnist",) else "peer"
-    put(wanted.page, section, "\n\n".join(written))
+        put(wanted.page, "peer", f"{caption}\n\n{_over_streams(wanted, every)}")
 
 
 def _pairs(wanted: Wanted, stream: Stream, sets: Sequence[str], peer: str) -> Pairs:

@@ -16,7 +16,6 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from pathlib import Path
 from statistics import fmean, median
 from typing import Final, NamedTuple
 
@@ -25,7 +24,7 @@ import numpy as np
 from load_tests import streams
 from load_tests.accuracy import mean_and_half
 from load_tests.report import Options, say, table, target
-from stream_cl.cli.evaluate import recorded, run_once
+from stream_cl.cli.evaluate import run_once
 from stream_cl.config.file import load
 from stream_cl.evaluation.agreement import accuracy
 from stream_cl.pipeline.offline import Row
@@ -68,13 +67,13 @@ class Run(NamedTuple):
 
 def run(options: Options) -> None:
     """Print the table."""
-    paths = [Path(file) for file in streams.stream(STREAM, options.data_dir).files]
+    files = streams.stream(STREAM, options.data_dir).files
     say(
-        f"{' then '.join(path.name for path in paths)}, {', '.join(streams.sets(STREAM))}, "
+        f"{' then '.join(streams.FILES[STREAM])}, {', '.join(streams.sets(STREAM))}, "
         f"{_FRACTION:.0%} of the events; means over {SEEDS} seeds, ± 95 % of the mean"
     )
     lines = [(budget, name) for budget in _BUDGETS for name in _STRATEGIES]
-    runs = _seeds(paths, lines)
+    runs = _seeds(files, lines)
     classes = runs[lines[0]][0].waits
     large = sum(wait.size >= _LARGE for wait in classes)
     say(f"{len(classes)} classes are new in the test set, {large} of {_LARGE} events and more\n")
@@ -150,8 +149,8 @@ _test: list[Row] = []
 """The two parts of the stream, once in each process of the pool."""
 
 
-def _load(paths: Sequence[Path]) -> None:
-    _train[:], _test[:] = (recorded(path) for path in paths)
+def _load(files: Sequence[str]) -> None:
+    _train[:], _test[:] = (streams.rows([file]) for file in files)
 
 
 def _one(job: tuple[str, str, int]) -> Run:
@@ -173,10 +172,10 @@ def _one(job: tuple[str, str, int]) -> Run:
 
 
 def _seeds(
-    paths: Sequence[Path], lines: Sequence[tuple[str, str]]
+    files: Sequence[str], lines: Sequence[tuple[str, str]]
 ) -> dict[tuple[str, str], list[Run]]:
     jobs = [(*line, seed) for line in lines for seed in range(SEEDS)]
     cores = min(len(os.sched_getaffinity(0)), 2)
-    with ProcessPoolExecutor(cores, get_context("spawn"), _load, (paths,)) as pool:
+    with ProcessPoolExecutor(cores, get_context("spawn"), _load, (files,)) as pool:
         found = dict(zip(jobs, pool.map(_one, jobs), strict=True))
     return {line: [found[(*line, seed)] for seed in range(SEEDS)] for line in lines}
