@@ -77,9 +77,9 @@ def ask(
 
     words: what is drawn for each event, `words_of` for the draws of a pipeline; any others without.
     """
-    _run(config, x[:1000], y[:1000], None if words is None else words[:1000])  # compiles
+    go_through(config, x[:1000], y[:1000], None if words is None else words[:1000])  # compiles
     began = process_time()
-    course = _run(config, x, y, words)
+    course = go_through(config, x, y, words)
     cpu_s = process_time() - began
     return Asked(float((course.predicted == y).mean()), int(course.asked.sum()), cpu_s)
 
@@ -89,7 +89,10 @@ def words_of(config: Config, n: int) -> Words:
     return Draws(config.seed).words(map(str, range(n)))
 
 
-def _run(config: Config, x: FloatMatrix, y: npt.NDArray[np.int64], words: Words | None) -> Course:
+def go_through(
+    config: Config, x: FloatMatrix, y: npt.NDArray[np.int64], words: Words | None = None
+) -> Course:
+    """As `ask`, event by event: which classes were predicted and which events were asked for."""
     if words is None:
         generator = np.random.default_rng(config.seed)
         words = generator.integers(2**64, size=(len(x), 3), dtype=np.uint64)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from load_tests.novelty import Wait, middle, rate, waits
 
 
 def test_how_long_a_class_waits_for_its_first_label():
     """Else the promised ratio says something else than what was promised."""
-    truth = ["a", "x", "y", "x", "x", "y", "a", "z"]
-    asked = [True, False, False, True, True, False, True, True]
-    found = waits(truth, asked, ["x", "y", "z"])
+    labels = np.array(["a", "x", "y", "x", "x", "y", "a", "z"])
+    asked = np.array([True, False, False, True, True, False, True, True])
+    found = waits(labels, asked, ["x", "y", "z"])
     assert found == [Wait(3, 2, True), Wait(2, 2, False), Wait(1, 1, True)]
     assert rate(found) == 2 / 5
     assert middle(found) == 2
