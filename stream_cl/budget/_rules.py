@@ -27,6 +27,8 @@ GATE: Final = 1.5
 EASED_MIN: Final = 0.05
 """Of the floor: what is left of it however much was spent too much. The weight of a label in the
 figures is 1 / p, and has its bound here."""
+PATIENCE: Final = 1.0
+"""Horizons of deficit from which on the quantile's budget asks whatever the rank."""
 GROWTH_MAX: Final = 3.0
 """Horizons of deficit from which on a paced budget is no quicker: it asks 20 times as often."""
 
@@ -72,7 +74,7 @@ def quantile(lo: float, hi: float, target: float, floor: float, feedback: float)
         return 1.0
     chosen = choice(target, floor, feedback)
     above = min(1.0, max(0.0, (hi - (1.0 - chosen)) / (hi - lo)))
-    return floor + (1.0 - floor) * above + max(0.0, feedback)
+    return floor + (1.0 - floor) * above + max(0.0, feedback - PATIENCE * target)
 
 
 @numba.njit(inline="always")

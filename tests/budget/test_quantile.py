@@ -71,6 +71,16 @@ def test_it_is_sharp():
     assert decision.propensity.min() > 0
 
 
+def test_chance_waits_for_the_quantile_to_catch_up():
+    """Else labels that could have been chosen are drawn: half of the time the spend is behind by
+    a label or two, and the events that the lowered quantile would ask for are on their way."""
+    utility = np.random.default_rng(0).random(20_000)
+    decision = QuantileBudget(0.1).decide(candidates(len(utility), 1, utility))
+    low = utility[1000:] < 0.5
+    by_floor_alone = np.isclose(decision.propensity[1000:][low], 0.1 * 0.3)
+    assert by_floor_alone.mean() > 0.9
+
+
 def test_a_request_can_say_from_which_utility_on_it_would_have_been_asked():
     """The line that people are shown is the one that decided."""
     events = candidates(20_000, 1, np.random.default_rng(0).random(20_000))
