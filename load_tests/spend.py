@@ -111,7 +111,7 @@ def _cell(kind: str, share: float, utilities: str, answered: float) -> tuple[flo
     books = spent(config, utility, times, draw, answered, due=_TTL // _STEP).books[skip // _STEP :]
     size = WINDOW // _STEP
     off = float(np.abs(books[size:] - books[:-size] - share * WINDOW).max())
-    wanted = share * _STEP * (len(books) - 1)
+    wanted = round(share * _STEP * (len(books) - 1), 6)  # whole labels, but for what floats add
     whole = abs(float(books[-1] - books[0]) - wanted)
     return off, whole, whole / wanted * 100
 
