@@ -111,8 +111,8 @@ def _cell(kind: str, share: float, utilities: str, answered: float) -> tuple[flo
     books = spent(config, utility, times, draw, answered, due=_TTL // _STEP).books[skip // _STEP :]
     size = WINDOW // _STEP
     off = float(np.abs(books[size:] - books[:-size] - share * WINDOW).max())
-    wanted = round(share * _STEP * (len(books) - 1), 6)  # whole labels, but for what floats add
-    whole = abs(float(books[-1] - books[0]) - wanted)
+    wanted = share * _STEP * (len(books) - 1)
+    whole = round(abs(float(books[-1] - books[0]) - wanted), 6)  # sums of shares are off by 1e-9
     return off, whole, whole / wanted * 100
 
 
