@@ -90,7 +90,7 @@ def words_of(config: Config, n: int) -> Words:
 
 
 def go_through(
-    config: Config, x: FloatMatrix, y: npt.NDArray[np.int64], words: Words | None = None
+    config: Config, x: FloatMatrix, y: npt.NDArray[np.int64], words: Words | None
 ) -> Course:
     """As `ask`, event by event: which classes were predicted and which events were asked for."""
     if words is None:

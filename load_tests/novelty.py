@@ -29,6 +29,7 @@ from load_tests.asking_arrays import encoded, go_through, words_of
 from load_tests.report import Options, say, table, target
 from stream_cl.config.file import load
 from stream_cl.core.records import FloatMatrix
+from stream_cl.pipeline.arrays import Classes
 
 STREAM: Final = "nsl_kdd"
 SEEDS: Final = 30
@@ -88,13 +89,11 @@ def run(options: Options) -> None:
         _targets(budget, runs)
 
 
-def waits(
-    labels: npt.NDArray[np.str_], asked: npt.NDArray[np.bool_], new: Sequence[str]
-) -> list[Wait]:
-    """Every new class until its first label."""
+def waits(classes: Classes, asked: npt.NDArray[np.bool_], new: Classes) -> list[Wait]:
+    """Each of the `new` classes until its first label; class and question of every event."""
     found = []
-    for name in new:
-        of_class = asked[labels == name]
+    for one in new:
+        of_class = asked[classes == one]
         first = int(of_class.argmax()) if of_class.any() else len(of_class) - 1
         found.append(Wait(len(of_class), first + 1, bool(of_class.any())))
     return found
@@ -147,12 +146,12 @@ def _targets(budget: str, runs: dict[tuple[str, str], list[Run]]) -> None:
 
 
 class _Stream(NamedTuple):
-    """Both sets in their order, encoded, their labels, and where the test set starts."""
+    """Both sets in their order, encoded, where the test set starts, and what is only there."""
 
     x: FloatMatrix
-    y: npt.NDArray[np.int64]
-    labels: npt.NDArray[np.str_]
+    y: Classes
     start: int
+    new: Classes
 
 
 _encoded: list[_Stream] = []
@@ -162,8 +161,8 @@ _encoded: list[_Stream] = []
 def _load(files: Sequence[str]) -> None:
     train, test = (list(streams.rows([file])) for file in files)
     x, y = encoded(load(None, list(streams.sets(STREAM)), {}), train + test)
-    labels = np.array([row.label for row in train + test])
-    _encoded[:] = [_Stream(x, y, labels, len(train))]
+    start = len(train)
+    _encoded[:] = [_Stream(x, y, start, np.setdiff1d(y[start:], y[:start]))]
 
 
 def _one(job: tuple[str, str, int]) -> Run:
@@ -173,15 +172,14 @@ def _one(job: tuple[str, str, int]) -> Run:
         f"budget={{kind: {budget}, fraction: {_FRACTION}}}",
     )  # fmt: skip
     config = load(None, list(sets), {})
-    [(x, y, labels, start)] = _encoded
+    [(x, y, start, new)] = _encoded
     course = go_through(config, x, y, words_of(config, len(y)))
     right = course.predicted == y
-    new = np.setdiff1d(labels[start:], labels[:start])
     return Run(
         float(right.mean()),
         float(right[start:].mean()),
         int(course.asked.sum()),
-        waits(labels, course.asked, new.tolist()),
+        waits(y, course.asked, new),
     )
 
 
