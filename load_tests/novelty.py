@@ -94,8 +94,9 @@ def waits(classes: Classes, asked: npt.NDArray[np.bool_], new: Classes) -> list[
     found = []
     for one in new:
         of_class = asked[classes == one]
-        first = int(of_class.argmax()) if of_class.any() else len(of_class) - 1
-        found.append(Wait(len(of_class), first + 1, bool(of_class.any())))
+        named = bool(of_class.any())
+        passed = int(of_class.argmax()) + 1 if named else len(of_class)
+        found.append(Wait(len(of_class), passed, named))
     return found
 
 

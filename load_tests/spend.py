@@ -112,9 +112,8 @@ def _cell(kind: str, share: float, utilities: str, answered: float) -> tuple[flo
     size = WINDOW // _STEP
     off = float(np.abs(books[size:] - books[:-size] - share * WINDOW).max())
     wanted = share * _STEP * (len(books) - 1)
-    whole = round(
-        abs(float(books[-1] - books[0]) - wanted), 6
-    )  # refunds are sums of parts of labels
+    # Refunds are sums of parts of labels: their rounding is no part of a label.
+    whole = round(abs(float(books[-1] - books[0]) - wanted), 6)
     return off, whole, whole / wanted * 100
 
 
